@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef REGISTRY_ENTRY_H
+#define REGISTRY_ENTRY_H
+
+/*
+ * Blacklist entries and exceptions as rows. What they mean together is blacklist.h.
+ */
+#include "registry/product.h"
+
+enum entry_mode {
+	MODE_ENFORCE,
+	MODE_AUDIT, /* counted and reported, never published */
+};
+enum entry_publish {
+	PUBLISH_NODES, /* one node a build, for every device model */
+	PUBLISH_RANGE, /* under _ranges, for consumers that know it; covers every number between */
+};
+const char *entry_mode_name(enum entry_mode m);
+const char *entry_publish_name(enum entry_publish p);
+
+struct entry {
+	char *id; /* [A-Za-z0-9._-]+, unique, at most 64 bytes */
+	enum origin origin;
+	int64_t product_id;
+	uint16_t product; /* its number */
+	char *builds;	  /* BUILDS text, as given */
+	enum entry_mode mode;
+	enum entry_publish publish;
+	bool whole_family; /* whoever wrote it confirmed that */
+	char *reason;
+	char **references;
+	size_t n_references;
+	int64_t not_before, expires; /* TIME_NONE: no limit */
+	int64_t created;
+};
+void entry_free(struct entry *e);
+DEFINE_CLEANUP(struct entry *, entry_free)
+
+struct entries {
+	struct entry **entry; /* ascending by id */
+	size_t n;
+};
+void entries_free(struct entries *es);
+DEFINE_CLEANUP(struct entries *, entries_free)
+
+struct exception {
+	char *id;
+	int64_t product_id;
+	uint16_t product;
+	char *builds;
+	char *reason, *owner;
+	int64_t expires, created;
+};
+void exception_free(struct exception *x);
+DEFINE_CLEANUP(struct exception *, exception_free)
+
+struct exceptions {
+	struct exception **exception; /* ascending by id */
+	size_t n;
+};
+void exceptions_free(struct exceptions *xs);
+DEFINE_CLEANUP(struct exceptions *, exceptions_free)
+
+/*
+ * Adds an entry in the caller's transaction. An empty id gets one ("local-1", ...), written back
+ * to E. ERR_EXISTS: id taken; ERR_INVALID: bad id, empty reason, builds that do not parse;
+ * ERR_REFUSED/TRIPWIRE: a whole family without e->whole_family.
+ */
+int entry_add(struct db *db, struct entry *e, struct err *err);
+int entry_find(struct db *db, const char *id, struct entry **ret, struct err *err);
+int entry_list(struct db *db, struct entries **ret, struct err *err);
+/* Removes a local entry. ERR_NOT_FOUND; ERR_DENIED for an upstream one (use an exception). */
+int entry_remove(struct db *db, const char *id, struct err *err);
+
+int exception_add(struct db *db, struct exception *x, struct err *err);
+int exception_list(struct db *db, struct exceptions **ret, struct err *err);
+int exception_remove(struct db *db, const char *id, struct err *err);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_UNIT_H
+#define TESTS_UNIT_H
+
+/*
+ * What every unit test starts with: cmocka in its required order of headers, and a main that
+ * runs all cases, or the one named: `tests/unit-builds ranges_merge`.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#define UNIT_MAIN(tests)                                          \
+	int main(int argc, char **argv)                           \
+	{                                                         \
+		if (argc > 1)                                     \
+			cmocka_set_test_filter(argv[1]);          \
+		return cmocka_run_group_tests(tests, NULL, NULL); \
+	}
+
+#endif

@@ -35,6 +35,7 @@ DEFINE_CLEANUP(struct db *, db_close)
 
 const char *db_path(const struct db *db);
 int64_t db_now(const struct db *db);
+const struct actor *db_actor(const struct db *db);
 
 /*
  * DB_TX tx = {0}; r = db_begin(db, &tx, err); ... return db_commit(&tx, err);
@@ -51,7 +52,10 @@ void db_tx_end(struct db_tx *tx);
 /* A read transaction over several queries: one consistent view of the registry. */
 int db_snapshot(struct db *db, struct db_tx *tx, struct err *err);
 
-/* Rises by one with every committed change; 1 after creation. */
+/*
+ * Rises by one with every committed change that the history records (so not with sightings,
+ * scan positions and meta values); 1 after creation.
+ */
 int db_generation(struct db *db, uint64_t *ret, struct err *err);
 
 /* Small named values (sync state and the like); NULL when there is none. The caller frees. */

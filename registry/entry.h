@@ -19,7 +19,7 @@ const char *entry_mode_name(enum entry_mode m);
 const char *entry_publish_name(enum entry_publish p);
 
 struct entry {
-	char *id; /* [A-Za-z0-9._-]+, unique, at most 64 bytes */
+	char *id; /* [A-Za-z0-9._-]+, at most 64 bytes, unique among the entries of one origin */
 	enum origin origin;
 	int64_t product_id;
 	uint16_t product; /* its number */
@@ -62,16 +62,41 @@ void exceptions_free(struct exceptions *xs);
 DEFINE_CLEANUP(struct exceptions *, exceptions_free)
 
 /*
- * Adds an entry in the caller's transaction. An empty id gets one ("local-1", ...), written back
- * to E. ERR_EXISTS: id taken; ERR_INVALID: bad id, empty reason, builds that do not parse;
- * ERR_REFUSED/TRIPWIRE: a whole family without e->whole_family.
+ * Adds a local entry in the caller's transaction, for e->product_id or, when that is 0, for the
+ * product with the number e->product (not one in conflict). A NULL or empty id gets one
+ * ("local-1", ..., never used twice), written back to E. ERR_EXISTS: id taken (by an upstream
+ * entry too); ERR_NOT_FOUND: no such product; ERR_INVALID: bad id, empty reason, dates in the
+ * wrong order, builds that do not parse; ERR_REFUSED/TRIPWIRE: a whole family without
+ * e->whole_family.
  */
 int entry_add(struct db *db, struct entry *e, struct err *err);
+/* The local one when both origins have it. */
 int entry_find(struct db *db, const char *id, struct entry **ret, struct err *err);
 int entry_list(struct db *db, struct entries **ret, struct err *err);
 /* Removes a local entry. ERR_NOT_FOUND; ERR_DENIED for an upstream one (use an exception). */
 int entry_remove(struct db *db, const char *id, struct err *err);
 
+/*
+ * Makes LIST (any order; origin and created not read) the whole list of upstream entries, in the
+ * caller's transaction: adds, changes and removes only what differs, one history row for each.
+ * A local entry with the same id stays beside it. Errors as entry_add(); ids twice: ERR_INVALID.
+ */
+struct entries_change {
+	size_t added, changed, removed, unchanged;
+};
+int entries_replace_upstream(struct db *db, struct entry *const *list, size_t n,
+			     struct entries_change *ret, struct err *err);
+/*
+ * True (0) when every entry and exception still parses with the products and encodings as they
+ * are now in the transaction; ERR_INVALID names the first that does not. Call after a change of
+ * encodings that was not made by product_update(), before the commit.
+ */
+int entries_check(struct db *db, struct err *err);
+
+/*
+ * Adds an exception; id, product, errors as entry_add() ("exception-1", ...); owner and reason
+ * must not be empty.
+ */
 int exception_add(struct db *db, struct exception *x, struct err *err);
 int exception_list(struct db *db, struct exceptions **ret, struct err *err);
 int exception_remove(struct db *db, const char *id, struct err *err);

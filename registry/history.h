@@ -11,7 +11,9 @@
 struct history_row {
 	int64_t seq;
 	int64_t time;
-	char *verb, *subject; /* subject: "product 3", "entry XSA-468", "encoding xen-win" ... */
+	char *verb;    /* the command: "product update", "sync" ... */
+	char *act;     /* what happened to the row: allocate, transfer, remove ... */
+	char *subject; /* "product 3", "entry XSA-468", "encoding xen-win" ... */
 	char *reason;
 	int64_t uid;
 	char *sudo_user, *host;
@@ -25,14 +27,40 @@ struct history_rows {
 void history_rows_free(struct history_rows *rows);
 DEFINE_CLEANUP(struct history_rows *, history_rows_free)
 
-/* BEFORE and AFTER are JSON objects, NULL for "did not exist". Only inside a transaction. */
-int history_add(struct db *db, const char *subject, const char *before, const char *after,
-		struct err *err);
+/*
+ * A row about something that is no row of the registry ("sync", "apply" ...). BEFORE and AFTER
+ * are JSON objects or NULL. Only inside a write transaction.
+ */
+int history_add(struct db *db, const char *act, const char *subject, const char *before,
+		const char *after, struct err *err);
 /* Rows since SINCE (TIME_NONE: all), of SUBJECT (NULL: all), oldest first. */
 int history_list(struct db *db, int64_t since, const char *subject, struct history_rows **ret,
 		 struct err *err);
-/* Walks the chain; FOUND is called with seq and text for everything that does not fit. */
+/*
+ * Walks the chain from genesis to its sealed head. FOUND is called with seq and text for
+ * everything that does not fit: edited, missing, inserted, out of order. 0 also with findings.
+ */
 int history_verify(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
 		   void *ctx, struct err *err);
+
+/* For registry/ only: tables whose every state is in the history. */
+enum history_kind {
+	HISTORY_ENCODING,
+	HISTORY_PRODUCT,
+	HISTORY_RESERVATION,
+	HISTORY_ENTRY,
+	HISTORY_EXCEPTION,
+	HISTORY_KINDS,
+};
+/* The state of row ID as canonical JSON, or NULL when there is no such row. The caller frees. */
+int history_state(struct db *db, enum history_kind kind, int64_t id, char **ret, struct err *err);
+/* Records that row ID went from BEFORE (NULL: it is new) to what it is now; nothing if equal. */
+int history_change(struct db *db, enum history_kind kind, int64_t id, const char *act,
+		   const char *before, struct err *err);
+/* Compares every row with the last state that the history holds of it. */
+int history_compare(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
+		    struct err *err);
+/* Records, as ACT, every row that history_compare() would find (seed and migrations). */
+int history_adopt(struct db *db, const char *act, struct err *err);
 
 #endif

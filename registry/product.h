@@ -44,7 +44,8 @@ struct product {
 	enum origin origin;
 	char *vendor, *contact, *reference; /* never NULL, "" when not known */
 	int64_t deadline;		    /* provisional until, or TIME_NONE */
-	bool conflict;			   /* a local row whose number or name upstream gave away */
+	int64_t created;
+	bool conflict; /* a local row whose number, name or node upstream gave to somebody else */
 	struct product_encoding *encoding; /* ascending by from */
 	size_t n_encodings;
 };
@@ -80,6 +81,109 @@ int product_uses(struct db *db, const struct product *p, struct product_uses **r
 void product_uses_free(struct product_uses *u);
 DEFINE_CLEANUP(struct product_uses *, product_uses_free)
 
+/* Number ranges that are not handed out. */
+enum reservation_kind {
+	RESERVED_CLOSED, /* nobody gets a number in here */
+	RESERVED_WARN,	 /* only by --number, with a warning that tells the reason */
+};
+const char *reservation_kind_name(enum reservation_kind k); /* "closed", "warn" */
+struct reservation {
+	uint16_t first, last;
+	enum reservation_kind kind;
+	enum origin origin;
+	char *reason;
+};
+struct reservations {
+	struct reservation *row; /* ascending by first, never overlapping */
+	size_t n;
+};
+void reservations_free(struct reservations *rs);
+DEFINE_CLEANUP(struct reservations *, reservations_free)
+int reservation_list(struct db *db, struct reservations **ret, struct err *err);
+
+/*
+ * Everything below changes the registry inside the caller's transaction (db_begin()) and writes
+ * one history row per changed row, with the act as its own word: allocate, update, transfer,
+ * release, revoke, retire, reserve, define, add, remove, adopt, conflict. A rolled back
+ * transaction leaves nothing. What is invalid UTF-8, holds control characters or is too long:
+ * ERR_INVALID. Rows of origin upstream: ERR_DENIED (only sync changes them). A shipped row that
+ * is changed here becomes local. Acts that cannot be undone want the actor's reason: ERR_USAGE
+ * without one.
+ */
+
+/* What the caller should be told although it worked: sentences, one a line, or "". */
+struct product_notes {
+	char text[2048];
+};
+
+struct product_request {
+	const char *name;
+	const char *node; /* NULL: the name, bad characters replaced by '-' */
+	int32_t number;	  /* -1: the lowest free one from 6 up */
+	const char *vendor, *contact, *reference; /* NULL: "" */
+	const struct product_encoding *encoding;
+	size_t n_encodings;
+	int64_t provisional_until; /* TIME_NONE: assigned */
+};
+/*
+ * Gives a number out; first come, first served. ERR_EXISTS: number, name or node is taken (who
+ * has it is told), or the name looks like an existing one (case, '-' and '_'); ERR_REFUSED: the
+ * number is closed, burned, 0 or 65535; ERR_BUSY: no number is left.
+ */
+int product_allocate(struct db *db, const struct product_request *r, uint16_t *ret_number,
+		     struct product_notes *ret_notes, struct err *err);
+
+/* Closes FIRST to LAST for allocation; reason from the actor. ERR_EXISTS when one is taken. */
+int product_reserve(struct db *db, uint16_t first, uint16_t last, struct err *err);
+
+/* NULL and false leave a field as it is. */
+struct product_change {
+	const char *name, *node, *vendor, *contact, *reference;
+	int32_t number;	     /* -1: as it is; others only for a row in conflict */
+	bool drop_encodings; /* forget the uses there are first ... */
+	const struct product_encoding *encoding; /* ... then add these; overlaps: ERR_INVALID */
+	size_t n_encodings;
+	bool set_deadline; /* of a provisional number: another date ... */
+	int64_t deadline;  /* ... or TIME_NONE: it becomes assigned */
+	bool deprecate;	   /* assigned -> deprecated */
+};
+#define PRODUCT_CHANGE_NONE ((struct product_change){ .number = -1 })
+/* ERR_INVALID also when an entry or exception of the product would no longer parse. */
+int product_update(struct db *db, const char *name_or_number, const struct product_change *c,
+		   struct product_notes *ret_notes, struct err *err);
+
+/* The product goes to another holder: vendor and contact (required). Wants a reason. */
+int product_transfer(struct db *db, const char *name_or_number, const char *vendor,
+		     const char *contact, struct err *err);
+/*
+ * The holder gives a provisional number back: reserved from then on (RFC 8126 section 6), its
+ * name free again once allocate --number gives the number to somebody else. Wants a reason.
+ */
+int product_release(struct db *db, const char *name_or_number, struct err *err);
+/*
+ * The registry takes an assigned or provisional number away: deprecated; it stays known because
+ * drivers may still announce it, and is never given out again. Wants a reason.
+ */
+int product_revoke(struct db *db, const char *name_or_number, struct err *err);
+/* Number and name are burned for ever. Wants a reason. */
+int product_retire(struct db *db, const char *name_or_number, struct err *err);
+
+/* What sync did with one row. */
+enum put_result {
+	PUT_UNCHANGED,
+	PUT_ADDED,
+	PUT_CHANGED, /* also: took over a shipped row, or a local one with the same number and name */
+};
+/*
+ * Adds or updates the upstream row of p->number (id, origin, conflict and created of P are not
+ * read; an empty node is derived from the name; the encodings are the whole list). Local and
+ * shipped rows in the way by number, name or node are kept and marked conflict: one sentence each
+ * in NOTES. ERR_INVALID: clashes with another upstream row, leaves retired, encodings overlap or
+ * are unknown (put encodings first).
+ */
+int product_put_upstream(struct db *db, const struct product *p, enum put_result *ret,
+			 struct product_notes *ret_notes, struct err *err);
+
 /* Named encodings of the registry. */
 struct encoding_row {
 	char *name, *scan, *expression;
@@ -92,10 +196,16 @@ struct encoding_rows {
 void encoding_rows_free(struct encoding_rows *rows);
 DEFINE_CLEANUP(struct encoding_rows *, encoding_rows_free)
 int encoding_list(struct db *db, struct encoding_rows **ret, struct err *err);
-/* Also accepts "const:K", which needs no row. */
+/* Also accepts "const:K", which needs no row. ERR_NOT_FOUND. */
 int encoding_find(struct db *db, const char *name, struct encoding **ret, struct err *err);
 /* Adds a local encoding. ERR_EXISTS when the name is taken; same text again is no change. */
 int encoding_define(struct db *db, const char *name, const char *scan, const char *expression,
 		    struct err *err);
+/*
+ * Adds or updates an upstream encoding. A local one of the same name with other text is kept as
+ * "NAME-local" (its users follow) and NOTES says so. ERR_INVALID when it does not compile.
+ */
+int encoding_put_upstream(struct db *db, const struct encoding_row *row, enum put_result *ret,
+			  struct product_notes *ret_notes, struct err *err);
 
 #endif

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# A private xenstore daemon for a bats file. In setup() or setup_file() call
+#   sandbox_start [KIND]     (default: $XB_DAEMON, set by tests/run-bats)
+# and in the matching teardown sandbox_stop. Exports SANDBOX_DIR and XENSTORED_PATH. The daemon is
+# told by its pid; one that a test has stopped (SIGSTOP) or killed is cleaned up as well.
+
+sandbox_tool() {
+  "${SRCDIR:-$BATS_TEST_DIRNAME/..}/tests/sandbox/sandbox" "$@"
+}
+
+sandbox_start() {
+  SANDBOX_KIND=${1:-${XB_DAEMON:-xenstored}}
+  SANDBOX_DIR=$(mktemp -d /tmp/xb.XXXXXX)
+  XENSTORED_PATH=$SANDBOX_DIR/run/socket
+  export SANDBOX_KIND SANDBOX_DIR XENSTORED_PATH
+  sandbox_tool start "$SANDBOX_KIND" "$SANDBOX_DIR"
+}
+
+sandbox_stop() {
+  [ -z "${SANDBOX_DIR:-}" ] || sandbox_tool stop "$SANDBOX_DIR"
+  unset SANDBOX_DIR XENSTORED_PATH
+}
+
+# The daemon dies without a goodbye; sandbox_again starts it anew at the same place, empty.
+sandbox_kill() {
+  sandbox_tool kill "$SANDBOX_DIR"
+}
+
+sandbox_again() {
+  sandbox_tool start "$SANDBOX_KIND" "$SANDBOX_DIR"
+}
+
+sandbox_pid() {
+  cat "$SANDBOX_DIR/pid"
+}

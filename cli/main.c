@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * From argv to a verb and from what it returns to an exit status. Knows the global options, the
+ * order of precedence (options, environment, defaults) and the only table of exit statuses.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/verb.h"
+#include "cli/version.h"
+#include "registry/near.h"
+
+#define DEFAULT_REGISTRY LOCALSTATEDIR "/lib/xenblacklist/registry.db"
+#define DEFAULT_CONFIG SYSCONFDIR "/xenblacklist/xenblacklist.conf"
+
+enum {
+	OPT_REGISTRY = 0x1000,
+	OPT_CONFIG,
+	OPT_JSON,
+	OPT_COLOR,
+	OPT_LIST_VERBS,
+};
+
+struct globals {
+	const char *registry, *config; /* NULL: not given */
+	struct out_options out;
+};
+
+/* One run with what verbs do not see. */
+struct run {
+	struct cli cli;
+	struct globals globals;
+	struct config *config;
+	struct db *db;
+	enum db_mode db_mode;
+	struct actor actor;
+	struct store *store;
+	struct err option_err; /* the first option that could not be taken */
+	int first;	       /* index of the verb in argv */
+};
+
+/* Standard streams that the caller closed must not become the registry's descriptors. */
+static void open_standard_streams(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_NOCTTY);
+		int mode;
+
+		if (fd < 0 || fd > STDERR_FILENO) {
+			close_fd(fd);
+			return;
+		}
+		/* Reading a closed stdin and writing a closed stdout stay errors. */
+		mode = fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY;
+		close(fd);
+		if (open("/dev/null", mode | O_NOCTTY) != fd)
+			return;
+	}
+}
+
+static void flush_stdout(void)
+{
+	if (fflush(stdout) != 0 || ferror(stdout))
+		_exit(EX_IOERR);
+}
+
+static int exit_status(const struct err *err)
+{
+	static const int status[] = {
+		[ERR_USAGE] = EX_USAGE,	      [ERR_INVALID] = EX_DATAERR,
+		[ERR_REFUSED] = EX_DATAERR,   [ERR_NOT_FOUND] = EX_NOINPUT,
+		[ERR_EXISTS] = EX_DATAERR,    [ERR_UNREACHABLE] = EX_UNAVAILABLE,
+		[ERR_INTERNAL] = EX_SOFTWARE, [ERR_CREATE] = EX_CANTCREAT,
+		[ERR_IO] = EX_IOERR,	      [ERR_BUSY] = EX_TEMPFAIL,
+		[ERR_DENIED] = EX_NOPERM,     [ERR_CONFIG] = EX_CONFIG,
+	};
+
+	return err->kind && err->kind < ARRAY_SIZE(status) ? status[err->kind] : EX_SOFTWARE;
+}
+
+/* ---- what verbs need ---- */
+
+static int open_config(struct run *run, struct err *err)
+{
+	const char *path = run->globals.config;
+	int r;
+
+	if (!path)
+		path = getenv("XENBLACKLIST_CONFIG");
+	r = config_load(path && *path ? path : DEFAULT_CONFIG, path && *path, &run->config, err);
+	if (r == 0)
+		run->cli.config = run->config;
+	return r;
+}
+
+static int open_db(struct run *run, enum db_mode mode, struct err *err)
+{
+	const char *path = run->globals.registry;
+	int r;
+
+	if (run->db && run->db_mode >= mode)
+		return 0;
+	run->cli.db = NULL;
+	db_close(TAKE(run->db));
+	if (!path)
+		path = getenv("XENBLACKLIST_REGISTRY");
+	run->actor = (struct actor){ .verb = run->cli.verb->name, .reason = run->cli.reason };
+	r = db_open(path && *path ? path : DEFAULT_REGISTRY, mode, &run->actor, run->cli.now,
+		    &run->db, err);
+	if (r < 0)
+		return r;
+	run->db_mode = mode;
+	run->cli.db = run->db;
+	return 0;
+}
+
+int cli_need(struct cli *cli, unsigned needs, struct err *err)
+{
+	struct run *run = (struct run *)cli;
+	int r = 0;
+
+	if (needs & NEED_CONFIG && !run->config)
+		r = open_config(run, err);
+	if (r == 0 && needs & (NEED_DB_READ | NEED_DB_WRITE))
+		r = open_db(run, needs & NEED_DB_WRITE ? DB_WRITE : DB_READ, err);
+	if (r == 0 && needs & NEED_STORE && !run->store) {
+		r = store_open(&(struct store_options){ 0 }, &run->store, err);
+		if (r == 0)
+			cli->store = run->store;
+	}
+	return r;
+}
+
+/* ---- help ---- */
+
+static size_t verb_word(const struct verb *v)
+{
+	return strcspn(v->name, " ");
+}
+
+/* The verbs, or those of one group when GROUP is not NULL. */
+static char *verbs_text(const char *group)
+{
+	const char *section = NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	for (const struct verb *const *v = verbs; *v; v++) {
+		if (group && ((*v)->name[verb_word(*v)] == '\0' ||
+			      !span_eq(span_of((*v)->name, verb_word(*v)), group)))
+			continue;
+		if (!group && (!section || strcmp(section, (*v)->section) != 0))
+			fprintf(f, "%s%s:\n", section ? "\n" : "", (*v)->section);
+		section = (*v)->section;
+		fprintf(f, "  %-18s %s\n", (*v)->name, (*v)->summary);
+	}
+	fclose(f);
+	return text;
+}
+
+static char *outer_help_filter(int key, const char *text, void *input)
+{
+	CLEANUP(free) char *list = NULL;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	list = verbs_text(NULL);
+	return xasprintf("%s\n'xenblacklist help VERB' tells more about a verb.", list);
+}
+
+static void list_verbs(void)
+{
+	for (const struct verb *const *v = verbs; *v; v++)
+		puts((*v)->name);
+}
+
+static void print_version(FILE *f, struct argp_state *state)
+{
+	(void)state;
+	version_print(f);
+}
+
+/* ---- global options ---- */
+
+static const struct argp_option global_options[] = {
+	{ NULL, 0, NULL, 0, "Global options, before or after the verb:", -2 },
+	{ "registry", OPT_REGISTRY, "FILE", 0, "The registry (default " DEFAULT_REGISTRY ")", -2 },
+	{ "config", OPT_CONFIG, "FILE", 0, "The configuration (default " DEFAULT_CONFIG ")", -2 },
+	{ "json", OPT_JSON, NULL, 0, "Print one JSON object", -2 },
+	{ "quiet", 'q', NULL, 0, "Say nothing on stderr but errors", -2 },
+	{ "verbose", 'v', NULL, 0, "Say more on stderr", -2 },
+	{ "color", OPT_COLOR, "WHEN", 0, "auto (default), always or never", -2 },
+	{ 0 },
+};
+
+static error_t parse_global(int key, char *arg, struct argp_state *state)
+{
+	static const char *const colors[] = {
+		[COLOR_AUTO] = "auto",
+		[COLOR_ALWAYS] = "always",
+		[COLOR_NEVER] = "never",
+	};
+	struct globals *g = state->input;
+
+	switch (key) {
+	case OPT_REGISTRY:
+	case OPT_CONFIG:
+		if (!*arg)
+			argp_error(state, "empty file name");
+		*(key == OPT_REGISTRY ? &g->registry : &g->config) = arg;
+		return 0;
+	case OPT_JSON:
+		g->out.json = true;
+		return 0;
+	case 'q':
+		g->out.quiet = true;
+		return 0;
+	case 'v':
+		g->out.verbose = true;
+		return 0;
+	case OPT_COLOR:
+		for (size_t i = 0; i < ARRAY_SIZE(colors); i++) {
+			if (strcmp(arg, colors[i]) == 0) {
+				g->out.color = (enum out_color)i;
+				return 0;
+			}
+		}
+		argp_error(state, "bad value for '--color': not auto, always or never");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+static const struct argp global_argp = { .options = global_options, .parser = parse_global };
+
+/* ---- the outer call: global options up to the verb ---- */
+
+static const struct argp_option outer_options[] = {
+	{ "list-verbs", OPT_LIST_VERBS, NULL, 0, "Print the names of all verbs, one a line", -1 },
+	{ 0 },
+};
+
+static error_t parse_outer(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+
+	(void)arg;
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &run->globals;
+		return 0;
+	case OPT_LIST_VERBS:
+		list_verbs();
+		exit(0);
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+/* ---- the nested call: the verb's options and arguments, and global options again ---- */
+
+static bool is_option_of(const struct verb *v, int key)
+{
+	for (const struct argp_option *o = v->options; o && (o->name || o->key || o->doc); o++)
+		if (o->key == key && key)
+			return true;
+	return false;
+}
+
+static error_t parse_verb(int key, char *arg, struct argp_state *state)
+{
+	struct run *run = state->input;
+	struct cli *cli = &run->cli;
+	const struct verb *v = cli->verb;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &run->globals;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (cli->n_args == v->max_args) {
+			CLEANUP(free) char *safe = escape_text(arg);
+
+			argp_error(state, "too many arguments: '%.64s'", safe);
+		}
+		cli->arg[cli->n_args++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (cli->n_args < v->min_args)
+			argp_error(state, "missing argument, expected %s", v->args_doc);
+		return 0;
+	}
+	if (!is_option_of(v, key))
+		return ARGP_ERR_UNKNOWN;
+	/* The first mistake is the one to tell; --help after it still helps. */
+	if (!run->option_err.kind && v->option(cli, key, arg, &run->option_err) < 0)
+		run->option_err.kind = ERR_USAGE;
+	return 0;
+}
+
+static void parse_verb_line(struct run *run, int argc, char **argv)
+{
+	const struct verb *v = run->cli.verb;
+	const struct argp_child children[] = { { .argp = &global_argp }, { 0 } };
+	CLEANUP(free)
+	char *doc = xasprintf("%c%s.%s%s", v->summary[0] & ~0x20, v->summary + 1,
+			      v->help ? "\v" : "", v->help ? v->help : "");
+	CLEANUP(free) char *name = xasprintf("xenblacklist %s", v->name);
+	const struct argp argp = {
+		.options = v->options,
+		.parser = parse_verb,
+		.args_doc = v->args_doc,
+		.doc = doc,
+		.children = children,
+	};
+	char *first = argv[0];
+
+	argv[0] = name;
+	argp_parse(&argp, argc, argv, 0, NULL, run);
+	argv[0] = first;
+}
+
+/* ---- finding the verb ---- */
+
+static __attribute__((noreturn, format(printf, 1, 2))) void usage_error(const char *fmt, ...)
+{
+	CLEANUP(free) char *text = NULL, *safe = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	safe = escape_text(text);
+	fprintf(stderr, "xenblacklist: %s\n", safe);
+	exit(EX_USAGE);
+}
+
+static bool is_group(const char *word)
+{
+	for (const struct verb *const *v = verbs; *v; v++)
+		if ((*v)->name[verb_word(*v)] && span_eq(span_of((*v)->name, verb_word(*v)), word))
+			return true;
+	return false;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (const struct verb *const *v = verbs; *v; v++)
+		if (strcmp((*v)->name, name) == 0)
+			return *v;
+	return NULL;
+}
+
+static __attribute__((noreturn)) void unknown_verb(const char *word)
+{
+	struct near near = { .word = word };
+	CLEANUP(free) char *hint = NULL;
+	char *groups[64];
+	size_t n = 0;
+
+	near_offer(&near, "help");
+	for (const struct verb *const *v = verbs; *v && n < ARRAY_SIZE(groups); v++) {
+		near_offer(&near, (*v)->name);
+		groups[n] = xstrndup((*v)->name, verb_word(*v));
+		near_offer(&near, groups[n++]);
+	}
+	hint = near_text(&near);
+	usage_error("unknown verb '%.64s'%s%s", word, hint,
+		    *hint ? "" : " (see 'xenblacklist help')");
+}
+
+/* What stands after a group's name: nothing, --help, or something that is no verb of it. */
+static __attribute__((noreturn)) void bad_group_word(const char *group, const char *word)
+{
+	CLEANUP(free) char *list = verbs_text(group);
+	struct near near = { .word = word ? word : "" };
+	CLEANUP(free) char *hint = NULL;
+	size_t n = strlen(group);
+
+	if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0)) {
+		printf("Usage: xenblacklist %s VERB [OPTION...]\n\n%s", group, list);
+		exit(0);
+	}
+	for (const struct verb *const *v = verbs; *v; v++)
+		if (strncmp((*v)->name, group, n) == 0 && (*v)->name[n] == ' ')
+			near_offer(&near, (*v)->name + n + 1);
+	hint = near_text(&near);
+	if (word && *word != '-')
+		usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
+			    *hint ? "" : " (see 'xenblacklist help')");
+	fprintf(stderr, "xenblacklist: '%s' needs one of:\n%s", group, list);
+	exit(EX_USAGE);
+}
+
+/* Consumes one or two words of ARGV. Does not return for what is no verb. */
+static const struct verb *take_verb(int argc, char **argv, int *ret_words)
+{
+	const struct verb *v = find_verb(argv[0]);
+	CLEANUP(free) char *two = NULL;
+
+	*ret_words = 1;
+	if (v && !strchr(v->name, ' '))
+		return v;
+	if (!is_group(argv[0]))
+		unknown_verb(argv[0]);
+	if (argc > 1)
+		two = xasprintf("%s %s", argv[0], argv[1]);
+	v = two && !strchr(argv[1], ' ') ? find_verb(two) : NULL;
+	if (!v)
+		bad_group_word(argv[0], argv[1]);
+	*ret_words = 2;
+	return v;
+}
+
+/* An option's name with bytes that no option has: getopt would print them as they are. */
+static void check_option_names(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (argv[i][0] != '-')
+			continue;
+		for (const char *c = argv[i]; *c && *c != '='; c++)
+			if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+				usage_error("unknown option '%.64s'", argv[i]);
+	}
+}
+
+/* ---- running it ---- */
+
+static int run_verb(struct run *run)
+{
+	const struct verb *v = run->cli.verb;
+	CLEANUP(out_free) struct out *out = out_new(v->name, &run->globals.out);
+	struct err err = run->option_err;
+	bool pipe = false;
+	int r = -(int)err.kind;
+
+	run->cli.out = out;
+	if (r == 0)
+		r = cli_need(&run->cli, v->needs, &err);
+	if (r == 0)
+		r = v->run(&run->cli, &err);
+	store_close(TAKE(run->store));
+	db_close(TAKE(run->db));
+	config_free(TAKE(run->config));
+	if (r < 0) {
+		r = exit_status(&err);
+		out_fail(out, &err, r);
+	}
+	if (out_finish(out, &pipe, &err) < 0) {
+		if (!pipe)
+			out_error(out, &err);
+		return EX_IOERR;
+	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	const struct argp_child children[] = { { .argp = &global_argp }, { 0 } };
+	const struct argp outer = {
+		.options = outer_options,
+		.parser = parse_outer,
+		.args_doc = "VERB [ARGUMENT...]",
+		.doc = "Keeps the registry of Xen PV driver products and blacklists their builds.\v",
+		.children = children,
+		.help_filter = outer_help_filter,
+	};
+	struct run run = { .cli = { .now = time_now() } };
+	char **rest, *name[] = { "xenblacklist" };
+	int words, n, status;
+
+	open_standard_streams();
+	signal(SIGPIPE, SIG_IGN);
+	atexit(flush_stdout);
+	argp_program_version_hook = print_version;
+	argp_err_exit_status = EX_USAGE;
+	if (argc < 1)
+		argv = name, argc = 1;
+	argv[0] = name[0];
+	check_option_names(argc, argv);
+	argp_parse(&outer, argc, argv, ARGP_IN_ORDER, &run.first, &run);
+	rest = argv + run.first;
+	n = argc - run.first;
+	if (strcmp(rest[0], "help") == 0) {
+		if (n == 1) {
+			argp_help(&outer, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, name[0]);
+			return 0;
+		}
+		rest++;
+		n--;
+		run.cli.verb = take_verb(n, rest, &words);
+		if (n > words)
+			usage_error("too many arguments: '%.64s'", rest[words]);
+		parse_verb_line(&run, 2, (char *[]){ name[0], "--help", NULL });
+	}
+	run.cli.verb = take_verb(n, rest, &words);
+	run.cli.args = xcalloc(1, run.cli.verb->args_size);
+	run.cli.arg = xcalloc(run.cli.verb->max_args + 1, sizeof(*run.cli.arg));
+	parse_verb_line(&run, n - words + 1, rest + words - 1);
+	status = run_verb(&run);
+	free(run.cli.args);
+	free(run.cli.arg);
+	return status;
+}

@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tables, colours, JSON and talk. With sync/manifest.c the only user of jansson.h: an object is
+ * gathered in memory and printed at the end, so that a run that fails half way prints no half
+ * object. Everything is independent of the locale.
+ */
+#include "cli/output.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#define DEPTH_MAX 16
+#define COLUMNS_MAX 16
+
+struct column {
+	char *title;
+	bool right;
+	size_t width;
+};
+
+struct cell {
+	char *text;
+	size_t width;
+	enum paint paint;
+};
+
+struct out {
+	char *verb;
+	bool json, quiet, verbose, color, tty_err, progress_shown;
+
+	json_t *stack[DEPTH_MAX];
+	size_t depth;
+
+	struct column column[COLUMNS_MAX];
+	size_t n_columns;
+	bool heading;
+	struct cell *cell;
+	size_t n_cells, cap_cells;
+};
+
+static bool want_color(enum out_color c)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	if (c != COLOR_AUTO)
+		return c == COLOR_ALWAYS;
+	return isatty(STDOUT_FILENO) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+struct out *out_new(const char *verb, const struct out_options *o)
+{
+	struct out *out = xcalloc(1, sizeof(*out));
+	CLEANUP(free) char *slug = xstrdup(verb);
+	CLEANUP(free) char *schema = NULL;
+
+	out->verb = xstrdup(verb);
+	out->json = o->json;
+	out->quiet = o->quiet;
+	out->verbose = o->verbose;
+	out->color = !o->json && want_color(o->color);
+	out->tty_err = isatty(STDERR_FILENO);
+	for (char *c = slug; *c; c++)
+		if (*c == ' ')
+			*c = '-';
+	if (out->json) {
+		schema = xasprintf("xenblacklist/%s/1", slug);
+		out->stack[0] = json_object();
+		out->depth = 1;
+		out_str(out, "schema", schema);
+	}
+	return out;
+}
+
+static void progress_clear(struct out *out)
+{
+	if (out->progress_shown)
+		fputs("\r\033[K", stderr);
+	out->progress_shown = false;
+}
+
+static int print_json(const json_t *root)
+{
+	if (json_dumpf(root, stdout, JSON_INDENT(2)) < 0)
+		return -1;
+	return putchar('\n') == EOF ? -1 : 0;
+}
+
+int out_finish(struct out *out, bool *ret_pipe, struct err *err)
+{
+	bool bad = false;
+
+	progress_clear(out);
+	errno = 0;
+	if (out->json)
+		bad = print_json(out->stack[0]) < 0;
+	if (fflush(stdout) != 0 || ferror(stdout))
+		bad = true;
+	if (!bad)
+		return 0;
+	*ret_pipe = errno == EPIPE;
+	clearerr(stdout);
+	return err_set(err, ERR_IO, "cannot write to standard output: %s",
+		       errno ? strerror(errno) : "write error");
+}
+
+void out_free(struct out *out)
+{
+	if (!out)
+		return;
+	if (out->depth)
+		json_decref(out->stack[0]);
+	for (size_t i = 0; i < out->n_columns; i++)
+		free(out->column[i].title);
+	for (size_t i = 0; i < out->n_cells; i++)
+		free(out->cell[i].text);
+	free(out->cell);
+	free(out->verb);
+	free(out);
+}
+
+bool out_is_json(const struct out *out)
+{
+	return out->json;
+}
+
+bool out_is_verbose(const struct out *out)
+{
+	return out->verbose;
+}
+
+/* ---- text ---- */
+
+static char *format_escaped(const char *fmt, va_list ap)
+{
+	char *raw = NULL, *safe;
+	int n = vasprintf(&raw, fmt, ap);
+
+	if (n < 0)
+		abort();
+	safe = escape_bytes(raw, (size_t)n);
+	free(raw);
+	return safe;
+}
+
+static const char *paint_code(enum paint p)
+{
+	static const char *const codes[] = {
+		[PAINT_NONE] = "",	   [PAINT_GOOD] = "\033[32m", [PAINT_BAD] = "\033[31m",
+		[PAINT_WARN] = "\033[33m", [PAINT_FAINT] = "\033[2m", [PAINT_BOLD] = "\033[1m",
+	};
+
+	return codes[p];
+}
+
+static void put_painted(struct out *out, enum paint p, const char *text)
+{
+	bool on = out->color && p != PAINT_NONE;
+
+	if (on)
+		fputs(paint_code(p), stdout);
+	fputs(text, stdout);
+	if (on)
+		fputs("\033[0m", stdout);
+}
+
+static void put_line(struct out *out, enum paint p, const char *fmt, va_list ap)
+{
+	CLEANUP(free) char *text = NULL;
+
+	if (out->json)
+		return;
+	progress_clear(out);
+	text = format_escaped(fmt, ap);
+	put_painted(out, p, text);
+	putchar('\n');
+}
+
+void out_line(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(out, PAINT_NONE, fmt, ap);
+	va_end(ap);
+}
+
+void out_paint_line(struct out *out, enum paint p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(out, p, fmt, ap);
+	va_end(ap);
+}
+
+void out_raw(struct out *out, const char *p, size_t n)
+{
+	if (!out->json && n)
+		fwrite(p, 1, n, stdout);
+}
+
+/* Characters, not bytes: what is left after escaping is well-formed UTF-8. */
+static size_t text_width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+void out_table(struct out *out, const char *titles)
+{
+	if (out->json)
+		return;
+	out->n_columns = 0;
+	out->heading = false;
+	for (;;) {
+		size_t n = strcspn(titles, "|");
+		struct column *c = &out->column[out->n_columns++];
+
+		c->right = n && *titles == '>';
+		c->title = xstrndup(titles + c->right, n - c->right);
+		c->width = text_width(c->title);
+		out->heading |= c->width > 0;
+		titles += n;
+		if (*titles++ != '|' || out->n_columns == COLUMNS_MAX)
+			break;
+	}
+}
+
+static void put_cell(struct out *out, enum paint p, const char *fmt, va_list ap)
+{
+	struct column *column;
+	struct cell *c;
+
+	if (out->json)
+		return;
+	column = &out->column[out->n_cells % out->n_columns];
+	GROW(out->cell, out->n_cells, out->cap_cells);
+	c = &out->cell[out->n_cells++];
+	c->text = format_escaped(fmt, ap);
+	c->width = text_width(c->text);
+	c->paint = p;
+	if (c->width > column->width)
+		column->width = c->width;
+}
+
+void out_cell(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_cell(out, PAINT_NONE, fmt, ap);
+	va_end(ap);
+}
+
+void out_paint_cell(struct out *out, enum paint p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_cell(out, p, fmt, ap);
+	va_end(ap);
+}
+
+static void put_spaces(size_t n)
+{
+	while (n--)
+		putchar(' ');
+}
+
+/* LAST: nothing but empty cells follow in this row, so nothing is padded. */
+static void print_cell(struct out *out, const struct column *c, enum paint p, const char *text,
+		       size_t width, bool first, bool last)
+{
+	if (!first)
+		put_spaces(2);
+	if (c->right)
+		put_spaces(c->width - width);
+	put_painted(out, p, text);
+	if (!c->right && !last)
+		put_spaces(c->width - width);
+}
+
+static void print_row(struct out *out, const struct cell *row)
+{
+	size_t last = out->n_columns;
+
+	while (last > 1 && !row[last - 1].width)
+		last--;
+	for (size_t i = 0; i < last; i++)
+		print_cell(out, &out->column[i], row[i].paint, row[i].text, row[i].width, i == 0,
+			   i + 1 == last);
+	putchar('\n');
+}
+
+void out_table_end(struct out *out)
+{
+	struct cell heading[COLUMNS_MAX];
+
+	if (out->json)
+		return;
+	progress_clear(out);
+	for (size_t i = 0; i < out->n_columns; i++)
+		heading[i] = (struct cell){ .text = out->column[i].title,
+					    .width = text_width(out->column[i].title),
+					    .paint = PAINT_BOLD };
+	if (out->heading && out->n_cells)
+		print_row(out, heading);
+	for (size_t i = 0; i + out->n_columns <= out->n_cells; i += out->n_columns)
+		print_row(out, out->cell + i);
+	for (size_t i = 0; i < out->n_cells; i++)
+		free(out->cell[i].text);
+	for (size_t i = 0; i < out->n_columns; i++)
+		free(out->column[i].title);
+	out->n_cells = 0;
+	out->n_columns = 0;
+}
+
+/* ---- JSON ---- */
+
+static json_t *must(json_t *j)
+{
+	if (!j)
+		abort();
+	return j;
+}
+
+static void put(struct out *out, const char *key, json_t *value)
+{
+	json_t *top = out->stack[out->depth - 1];
+	int r;
+
+	if (key)
+		r = json_object_set_new_nocheck(top, key, must(value));
+	else
+		r = json_array_append_new(top, must(value));
+	if (r < 0)
+		abort();
+}
+
+static void open_level(struct out *out, const char *key, json_t *level)
+{
+	if (out->depth == DEPTH_MAX)
+		abort();
+	put(out, key, level);
+	out->stack[out->depth++] = level;
+}
+
+void out_object(struct out *out, const char *key)
+{
+	if (out->json)
+		open_level(out, key, json_object());
+}
+
+void out_list(struct out *out, const char *key)
+{
+	if (out->json)
+		open_level(out, key, json_array());
+}
+
+void out_close(struct out *out)
+{
+	if (out->json && out->depth > 1)
+		out->depth--;
+}
+
+static json_t *string_value(const char *p, size_t n)
+{
+	CLEANUP(free) char *safe = NULL;
+
+	if (utf8_valid(p, n))
+		return json_stringn_nocheck(p, n);
+	safe = escape_bytes(p, n);
+	return json_string_nocheck(safe);
+}
+
+void out_strn(struct out *out, const char *key, const char *p, size_t n)
+{
+	if (out->json)
+		put(out, key, p ? string_value(p, n) : json_null());
+}
+
+void out_str(struct out *out, const char *key, const char *s)
+{
+	out_strn(out, key, s, s ? strlen(s) : 0);
+}
+
+void out_int(struct out *out, const char *key, int64_t v)
+{
+	if (out->json)
+		put(out, key, json_integer(v));
+}
+
+void out_bool(struct out *out, const char *key, bool v)
+{
+	if (out->json)
+		put(out, key, json_boolean(v));
+}
+
+void out_null(struct out *out, const char *key)
+{
+	if (out->json)
+		put(out, key, json_null());
+}
+
+void out_time(struct out *out, const char *key, int64_t t)
+{
+	char buf[TIME_TEXT_MAX];
+
+	out_str(out, key, t == TIME_NONE ? NULL : time_text(t, buf));
+}
+
+/* ---- talk ---- */
+
+static void talk(struct out *out, const char *what, const char *fmt, va_list ap)
+{
+	CLEANUP(free) char *text = format_escaped(fmt, ap);
+
+	progress_clear(out);
+	fprintf(stderr, "xenblacklist: %s%s%s%s\n", out->verb, *out->verb ? ": " : "", what, text);
+}
+
+void out_note(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (out->quiet)
+		return;
+	va_start(ap, fmt);
+	talk(out, "", fmt, ap);
+	va_end(ap);
+}
+
+void out_detail(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (out->quiet || !out->verbose)
+		return;
+	va_start(ap, fmt);
+	talk(out, "", fmt, ap);
+	va_end(ap);
+}
+
+void out_warn(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (out->quiet)
+		return;
+	va_start(ap, fmt);
+	talk(out, "warning: ", fmt, ap);
+	va_end(ap);
+}
+
+static void talk_plain(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	talk(out, "", fmt, ap);
+	va_end(ap);
+}
+
+void out_error(struct out *out, const struct err *e)
+{
+	const char *code = refusal_name(e->refusal);
+
+	talk_plain(out, "%s%s%s", code, *code ? ": " : "", e->msg);
+}
+
+void out_fail(struct out *out, const struct err *e, int status)
+{
+	const char *code = refusal_name(e->refusal);
+
+	out_error(out, e);
+	if (!out->json)
+		return;
+	json_decref(out->stack[0]);
+	out->stack[0] = json_object();
+	out->depth = 1;
+	out_str(out, "schema", "xenblacklist/error/1");
+	out_str(out, "verb", out->verb);
+	out_str(out, "code", *code ? code : NULL);
+	out_str(out, "message", e->msg);
+	out_int(out, "exit_status", status);
+}
+
+void out_progress(struct out *out, const char *what, size_t done, size_t all)
+{
+	if (!out->tty_err || out->quiet)
+		return;
+	fprintf(stderr, "\r\033[Kxenblacklist: %s: %s %zu/%zu", out->verb, what, done, all);
+	fflush(stderr);
+	out->progress_shown = true;
+	if (done >= all)
+		progress_clear(out);
+}
+
+const char *out_library_version(void)
+{
+	return jansson_version_str();
+}

@@ -30,9 +30,15 @@ struct builds_notes {
  * ("xen-win:8.2.0..8.2.9") names the encoding of both ends. USES are the encodings of the
  * product. ERR_INVALID tells column and reason: unknown or unneeded encoding, reversed range,
  * version beyond a field, build outside of the encoding's range for the product, several
- * encodings and none named. ERR_REFUSED/BUDGET: a set of more than BUILDS_PIECES_MAX pieces.
+ * encodings and none named. ERR_REFUSED/BUDGET: a set of more than BUILDS_PIECES_MAX pieces, or
+ * one version range that falls into more than BUILDS_EXPAND_MAX.
+ *
+ * A version range means the versions between in version order (field by field, as the scan names
+ * them), through the encoding. In it a spilling field stops at its nominal width: the next
+ * greater weight divided by its own, minus one.
  */
 #define BUILDS_PIECES_MAX 65536
+#define BUILDS_EXPAND_MAX 4096
 int builds_parse(const char *text, const struct encoding_use *uses, size_t n_uses,
 		 struct builds **ret, struct builds_notes *ret_notes, struct err *err);
 
@@ -45,10 +51,16 @@ struct builds *builds_range(uint32_t first, uint32_t last);
 void builds_free(struct builds *b);
 DEFINE_CLEANUP(struct builds *, builds_free)
 
-/* New sets; the arguments stay the caller's. */
-struct builds *builds_union(const struct builds *a, const struct builds *b);
-struct builds *builds_subtract(const struct builds *a, const struct builds *b);
-struct builds *builds_intersect(const struct builds *a, const struct builds *b);
+/*
+ * New sets; the arguments stay the caller's. Exact for every mix of ranges and strides. Work and
+ * memory are bounded: ERR_REFUSED/BUDGET when sets of many different strides shatter each other.
+ * Many sets are united in one call: N calls of two would take quadratic time.
+ */
+int builds_union(const struct builds *const *sets, size_t n, struct builds **ret, struct err *err);
+int builds_subtract(const struct builds *a, const struct builds *b, struct builds **ret,
+		    struct err *err);
+int builds_intersect(const struct builds *a, const struct builds *b, struct builds **ret,
+		     struct err *err);
 struct builds *builds_hull(const struct builds *b); /* every piece made a range of all numbers */
 
 bool builds_contains(const struct builds *b, uint32_t build);
@@ -64,7 +76,10 @@ size_t builds_pieces(const struct builds *b, const struct builds_piece **ret);
 /* The smallest member >= *build: true and *build set, or false when there is none. */
 bool builds_next(const struct builds *b, uint32_t *build);
 
-/* Canonical numeric BUILDS text ("524800..524809,590080"; strided pieces as single numbers). */
-char *builds_text(const struct builds *b, size_t max_pieces);
+/*
+ * Canonical numeric BUILDS text ("524800..524809,590080"; strided pieces as single numbers), at
+ * most MAX_PARTS of them, then ",...". Two equal sets have equal texts. The caller frees.
+ */
+char *builds_text(const struct builds *b, size_t max_parts);
 
 #endif

@@ -11,12 +11,19 @@
  *   field  := name '[' max policy? ']' ( '<<' shift | '*' weight )?
  *   policy := '!' reject (default) | '^' clamp to max | '~' spill into higher bits
  *   scan   := "a.b.c?..."            '?' optional, 0 if absent; "..." ignore the rest; ":x" hex
+ *
+ * Numbers are decimal or 0x. Field names are [a-z][a-z0-9]*, separators one of . / - _ +. With
+ * '|' weights are powers of two. In versions a decimal field takes decimal (no leading zero) or
+ * 0x, a hexadecimal one 1 to 8 digits with or without 0x.
  */
 #include "registry/base.h"
 #include "registry/err.h"
 
 #define ENCODING_FIELDS_MAX 8
-#define ENCODING_NAME_MAX 64
+#define ENCODING_NAME_MAX 64	    /* bytes, [A-Za-z0-9._-]; also "const:" and a number */
+#define ENCODING_SCAN_MAX 128	    /* bytes */
+#define ENCODING_EXPRESSION_MAX 256 /* bytes */
+#define ENCODING_VERSION_MAX 128    /* bytes of one version text */
 
 struct encoding; /* one compiled encoding; immutable */
 
@@ -33,11 +40,15 @@ const char *encoding_name(const struct encoding *e);
 const char *encoding_scan(const struct encoding *e);
 const char *encoding_expression(const struct encoding *e);
 
-/* What follows from the expression alone (facts: RFC-style notes in xenblacklist-encoding(7)). */
+/*
+ * What follows from the expression alone. With '+', ordered is exact; injective is derived from
+ * the weights sorted by size and may be false for a set of weights that happens never to meet.
+ * With '|', fields that share bits make both false. True is always true.
+ */
 struct encoding_facts {
 	bool constant;	 /* every version has the same build: it stands for a whole family */
 	bool ordered;	 /* a later version never has a smaller build */
-	bool injective;	 /* two versions never share a build */
+	bool injective;	 /* two versions (all fields named) never share a build */
 	uint32_t stride; /* builds are multiples of this apart; 0 for a constant */
 	uint32_t least;	 /* smallest build that can be produced */
 	uint32_t largest;
@@ -58,5 +69,36 @@ struct encoding_version {
 	char why[192];	 /* why impossible or ambiguous, "" otherwise */
 };
 void encoding_decode(const struct encoding *e, uint32_t build, struct encoding_version *ret);
+
+/* What an encoding is made of, for builds.c and for `encoding show`. */
+enum encoding_policy {
+	POLICY_REJECT, /* '!' values above max are errors */
+	POLICY_CLAMP,  /* '^' they count as max */
+	POLICY_SPILL,  /* '~' as '!', and values above nominal reach into the next field */
+};
+struct encoding_field {
+	char name[16];
+	char separator; /* before it; 0 for the first */
+	bool optional;	/* 0 when absent */
+	bool hex;
+	enum encoding_policy policy;
+	uint32_t max, weight;
+	uint32_t nominal; /* POLICY_SPILL: the widest that stays out of the next field; else max */
+};
+/* Fields in the order of the scan, which is the order of versions. Borrowed. */
+size_t encoding_fields(const struct encoding *e, const struct encoding_field **ret);
+bool encoding_is_or(const struct encoding *e);	  /* joined by '|', not by '+' */
+uint32_t encoding_base(const struct encoding *e); /* the constant terms together */
+
+/*
+ * Reads VERSION into the values of all fields, unclamped, absent ones 0. "PREFIX.*" (the
+ * separator that the scan has there) is taken when RET_GIVEN is not NULL: it becomes the number
+ * of fields that the prefix fixes, or SIZE_MAX for a version without a star. COLUMN is that of
+ * the first byte, for messages that begin with "column N: ".
+ */
+int encoding_read(const struct encoding *e, struct span version, size_t column,
+		  uint32_t values[static ENCODING_FIELDS_MAX], size_t *ret_given, struct err *err);
+/* The build of values that encoding_read() made; applies the policies, cannot fail. */
+uint32_t encoding_eval(const struct encoding *e, const uint32_t values[static ENCODING_FIELDS_MAX]);
 
 #endif

@@ -35,7 +35,11 @@
 		taken_;                     \
 	})
 
-DEFINE_CLEANUP(char *, free)
+/* For any pointer that came from the malloc family. */
+static inline void free_cleanup(void *p)
+{
+	free(*(void **)p);
+}
 
 static inline void close_fd(int fd)
 {

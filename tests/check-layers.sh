@@ -20,7 +20,7 @@ users() {
 }
 nothing "sqlite3.h only in registry/db.c and stmt.c" users 'sqlite3\.h' registry/db.c registry/stmt.c
 nothing "curl.h only in sync/fetch.c" users 'curl/.*' sync/fetch.c
-nothing "jansson.h only in sync/manifest.c and cli/json.c" users 'jansson\.h' sync/manifest.c cli/json.c
+nothing "jansson.h only in sync/manifest.c and cli/output.c" users 'jansson\.h' sync/manifest.c cli/output.c
 nothing "sodium.h only in sync/verify.c and registry/digest.c" \
   users 'sodium.*\.h' sync/verify.c registry/digest.c
 nothing "ini.h only in registry/config.c" users 'ini\.h' registry/config.c

@@ -52,6 +52,10 @@ void db_tx_end(struct db_tx *tx);
 /* A read transaction over several queries: one consistent view of the registry. */
 int db_snapshot(struct db *db, struct db_tx *tx, struct err *err);
 
+/* For registry/ only: writers insist on the caller's transaction, the history marks it. */
+bool db_in_transaction(const struct db *db);
+void db_mark_recorded(struct db *db);
+
 /*
  * Rises by one with every committed change that the history records (so not with sightings,
  * scan positions and meta values); 1 after creation.

@@ -57,6 +57,8 @@ int history_state(struct db *db, enum history_kind kind, int64_t id, char **ret,
 /* Records that row ID went from BEFORE (NULL: it is new) to what it is now; nothing if equal. */
 int history_change(struct db *db, enum history_kind kind, int64_t id, const char *act,
 		   const char *before, struct err *err);
+/* Writes the head's seal; db_commit() calls it after additions. */
+int history_seal(struct db *db, struct err *err);
 /* Compares every row with the last state that the history holds of it. */
 int history_compare(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
 		    struct err *err);

@@ -35,6 +35,8 @@
  *   second one follow. TRADITIONAL: once blacklisted, for ever.
  * - Several vcpus: there is one state per domain. Accesses take effect in the order of the calls,
  *   whichever vcpu they come from, as with one device.
+ *   With HANDSHAKE_UNPLUG_AS_TRADITIONAL the first read of the magic after the verdict gets
+ *   0xd249, from whichever vcpu, and later ones reach the device model behind.
  * - A string instruction (rep) is one call per element.
  * - Guest text: a line ends at newline or after HANDSHAKE_LINE_MAX bytes. A blacklisted driver may
  *   log, but only after it has read the magic: until then FULL drops its text (and counts it).

@@ -45,9 +45,8 @@ plan() { echo "1..$tap_n"; }
 # Sources of a kind, without what a build leaves in the tree.
 c_files() { find registry sync device cli tests -name '*.[ch]' 2>/dev/null | sort; }
 shell_files() {
-  {
-    echo bootstrap
-    find .ci tests data -type f \( -name '*.sh' -o -name '*.bash' -o -path .ci/run -o -path tests/run-bats \) 2>/dev/null
-  } | sort
+  find bootstrap .ci tests data -type f ! -name '*.bats' -exec \
+    awk 'FNR == 1 && (/^#!.*\/(env )?(ba|da)?sh/ || /shellcheck shell=/) { print FILENAME } { nextfile }' {} + 2>/dev/null
+  find tests -name '*.bash' | sort
 }
 bats_files() { find tests -name '*.bats' | sort; }

@@ -41,7 +41,8 @@ const char *encoding_scan(const struct encoding *e);
 const char *encoding_expression(const struct encoding *e);
 
 /*
- * What follows from the expression alone. With '+', ordered is exact; injective is derived from
+ * What follows from the expression alone. With '+', ordered is exact ('^' keeps the order
+ * in the last field that counts, and loses it before); injective is derived from
  * the weights sorted by size and may be false for a set of weights that happens never to meet.
  * With '|', fields that share bits make both false. True is always true.
  */

@@ -10,6 +10,9 @@
 #include <string.h>
 
 static void fill(struct err *err, enum err_kind kind, enum refusal code, const char *fmt,
+		 va_list ap) __attribute__((format(printf, 4, 0)));
+
+static void fill(struct err *err, enum err_kind kind, enum refusal code, const char *fmt,
 		 va_list ap)
 {
 	char msg[ERR_MSG_MAX];

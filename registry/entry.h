@@ -19,7 +19,8 @@ const char *entry_mode_name(enum entry_mode m);
 const char *entry_publish_name(enum entry_publish p);
 
 struct entry {
-	char *id; /* [A-Za-z0-9._-]+, at most 64 bytes, unique among the entries of one origin */
+	int64_t row; /* row id */
+	char *id;    /* [A-Za-z0-9._-]+, at most 64 bytes, unique among the entries of one origin */
 	enum origin origin;
 	int64_t product_id;
 	uint16_t product; /* its number */
@@ -43,7 +44,15 @@ struct entries {
 void entries_free(struct entries *es);
 DEFINE_CLEANUP(struct entries *, entries_free)
 
+/*
+ * The builds that E covers with the encodings USES of its product: for PUBLISH_RANGE every number
+ * between. ERR_INVALID or ERR_REFUSED/BUDGET, the entry's id in front.
+ */
+int entry_builds(const struct entry *e, const struct product_uses *uses, struct builds **ret,
+		 struct builds_notes *ret_notes, struct err *err);
+
 struct exception {
+	int64_t row;
 	char *id;
 	int64_t product_id;
 	uint16_t product;

@@ -59,8 +59,12 @@ struct products {
 void products_free(struct products *ps);
 DEFINE_CLEANUP(struct products *, products_free)
 
-/* Name or number ("3", "0x3"). ERR_NOT_FOUND (with a near name when there is one). */
+/*
+ * Name or number ("3", "0x3"); of two rows with the same, the one not in conflict. ERR_NOT_FOUND
+ * (with a near name when there is one).
+ */
 int product_find(struct db *db, const char *name_or_number, struct product **ret, struct err *err);
+int product_get(struct db *db, int64_t id, struct product **ret, struct err *err);
 int product_list(struct db *db, struct products **ret, struct err *err);
 
 /*
@@ -80,6 +84,15 @@ int product_uses(struct db *db, const struct product *p, struct product_uses **r
 		 struct err *err);
 void product_uses_free(struct product_uses *u);
 DEFINE_CLEANUP(struct product_uses *, product_uses_free)
+
+/* Uses of many products, each compiled when first asked for. Lives no longer than DB. */
+struct uses_cache;
+struct uses_cache *uses_cache_new(struct db *db);
+void uses_cache_free(struct uses_cache *c);
+DEFINE_CLEANUP(struct uses_cache *, uses_cache_free)
+/* By row id; borrowed from C. ERR_NOT_FOUND. */
+int uses_cache_get(struct uses_cache *c, int64_t product_id, const struct product_uses **ret,
+		   struct err *err);
 
 /* Number ranges that are not handed out. */
 enum reservation_kind {

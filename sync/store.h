@@ -3,10 +3,12 @@
 #define SYNC_STORE_H
 
 /*
- * A xenstore behind a few calls: the only user of xenstore.h. Every call is bounded in time; a
- * connection that broke or timed out is reopened once by the next call. Single reads, watches and
- * hosts without a socket go through libxenstore; bulk work (a whole tree read, a batch written)
- * speaks the wire protocol of xen/io/xs_wire.h pipelined over the daemon's socket.
+ * A xenstore behind a few calls: the only user of xenstore.h. Every call is bounded in time. A
+ * connection that broke since the last call is reopened, once. Single reads (the very call of a
+ * device model) and watches go through libxenstore; bulk work (a whole tree read, a batch
+ * written) speaks the wire protocol of xen/io/xs_wire.h pipelined. Both find the daemon as
+ * libxenstore does: XENSTORED_PATH, XENSTORED_RUNDIR, /var/run/xenstored/socket, and without a
+ * daemon's socket the kernel's xenbus device. One store is for one thread.
  */
 #include "registry/base.h"
 #include "registry/err.h"
@@ -39,6 +41,7 @@ void store_list_free(char **names, size_t n);
 struct node {
 	char *path; /* relative to the root of its tree; "" is the root itself */
 	char *value;
+	size_t value_n; /* VALUE may hold NUL bytes before its end */
 	char *perms;
 };
 struct tree {
@@ -62,15 +65,26 @@ struct store_op {
 	const char *text; /* value or permissions */
 };
 /*
- * All operations in one transaction: all or nothing. ERR_BUSY: somebody else changed something
- * it stands on (EAGAIN), nothing was done, try again from the start. ERR_UNREACHABLE: the
- * connection broke; whether it was committed is not known, read back.
+ * All operations in one transaction: all or nothing. *ret_known (may be NULL) is false only when
+ * the connection broke while the daemon was told to commit: read back to learn what happened; in
+ * every other failure nothing was done. ERR_BUSY: somebody else changed something it stands on
+ * (EAGAIN): try again from the start. ERR_INVALID: the daemon refuses an operation, or one is
+ * refused here (a path that is not absolute, "/", a node to remove that has children).
  */
-int store_commit(struct store *s, const struct store_op *ops, size_t n, struct err *err);
-/* The same operations one after the other without a transaction. */
+int store_commit(struct store *s, const struct store_op *ops, size_t n, bool *ret_known,
+		 struct err *err);
+/*
+ * The same operations one after the other without a transaction, pipelined. On failure any of
+ * them may have been done.
+ */
 int store_write_each(struct store *s, const struct store_op *ops, size_t n, struct err *err);
 
-/* Watches, for xenblacklistd. store_event(): 1 and a path (caller frees) or 0 when none waits. */
+/*
+ * Watches, for xenblacklistd, on a connection of their own. store_event(): 1 and a path (caller
+ * frees) or 0 when none waits; ERR_UNREACHABLE when the connection is gone, and with it all
+ * watches: watch everything anew (the descriptor is another one then). The first event of a
+ * watch fires at once. store_watch_fd() is -1 when nothing is watched.
+ */
 int store_watch(struct store *s, const char *path, struct err *err);
 int store_watch_fd(struct store *s);
 int store_event(struct store *s, char **ret_path, struct err *err);

@@ -426,6 +426,63 @@ int entry_remove(struct db *db, const char *id, struct err *err)
 	return delete_entry(db, e->row, err);
 }
 
+/* ---- do they all still parse ---- */
+
+static int check_exception(const struct exception *x, const struct product_uses *uses,
+			   struct err *err)
+{
+	CLEANUP(builds_free) struct builds *b = NULL;
+	struct builds_notes notes;
+	int r;
+
+	if ((r = text_check("the reason", x->reason, TEXT_LONG_MAX, false, err)) < 0 ||
+	    (r = text_check("the owner", x->owner, TEXT_NAME_MAX, false, err)) < 0 ||
+	    (r = builds_parse(x->builds, uses->use, uses->n, &b, &notes, err)) < 0)
+		return err_wrap(err, "exception '%s'", x->id);
+	return 0;
+}
+
+static int check_list(struct db *db, struct uses_cache *cache, const char *sql, struct err *err)
+{
+	CLEANUP(entries_free) struct entries *es = NULL;
+	const struct product_uses *uses;
+	int r = list_entries(db, sql, &es, err);
+
+	for (size_t i = 0; r == 0 && i < es->n; i++) {
+		CLEANUP(builds_free) struct builds *b = NULL;
+
+		r = uses_cache_get(cache, es->entry[i]->product_id, &uses, err);
+		if (r == 0)
+			r = entry_builds(es->entry[i], uses, &b, NULL, err);
+	}
+	return r;
+}
+
+/* All but the upstream entries. */
+static int check_others(struct db *db, struct uses_cache *cache, struct err *err)
+{
+	CLEANUP(exceptions_free) struct exceptions *xs = NULL;
+	const struct product_uses *uses;
+	int r = check_list(db, cache, ENTRY_COLUMNS "WHERE e.origin <> 'upstream'", err);
+
+	if (r < 0 || (r = exception_list(db, &xs, err)) < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < xs->n; i++) {
+		r = uses_cache_get(cache, xs->exception[i]->product_id, &uses, err);
+		if (r == 0)
+			r = check_exception(xs->exception[i], uses, err);
+	}
+	return r;
+}
+
+int entries_check(struct db *db, struct err *err)
+{
+	CLEANUP(uses_cache_free) struct uses_cache *cache = uses_cache_new(db);
+	int r = check_list(db, cache, ENTRY_COLUMNS "WHERE e.origin = 'upstream'", err);
+
+	return r < 0 ? r : check_others(db, cache, err);
+}
+
 /* ---- the whole upstream list ---- */
 
 static int by_id(const void *a, const void *b)
@@ -538,27 +595,13 @@ int entries_replace_upstream(struct db *db, struct entry *const *list, size_t n,
 			}
 		}
 	}
-	if (r < 0)
+	if (r < 0 || (r = check_others(db, cache, err)) < 0)
 		return r;
 	*ret = change;
 	return 0;
 }
 
 /* ---- exceptions ---- */
-
-static int check_exception(const struct exception *x, const struct product_uses *uses,
-			   struct err *err)
-{
-	CLEANUP(builds_free) struct builds *b = NULL;
-	struct builds_notes notes;
-	int r;
-
-	if ((r = text_check("the reason", x->reason, TEXT_LONG_MAX, false, err)) < 0 ||
-	    (r = text_check("the owner", x->owner, TEXT_NAME_MAX, false, err)) < 0 ||
-	    (r = builds_parse(x->builds, uses->use, uses->n, &b, &notes, err)) < 0)
-		return err_wrap(err, "exception '%s'", x->id);
-	return 0;
-}
 
 int exception_add(struct db *db, struct exception *x, struct err *err)
 {
@@ -606,31 +649,4 @@ int exception_remove(struct db *db, const char *id, struct err *err)
 				  stmt_get_int(&q, 0), err);
 	shown = escape_text(id);
 	return err_set(err, ERR_NOT_FOUND, "no exception '%.200s'", shown);
-}
-
-/* ---- do they all still parse ---- */
-
-int entries_check(struct db *db, struct err *err)
-{
-	CLEANUP(uses_cache_free) struct uses_cache *cache = uses_cache_new(db);
-	CLEANUP(entries_free) struct entries *es = NULL;
-	CLEANUP(exceptions_free) struct exceptions *xs = NULL;
-	const struct product_uses *uses;
-	int r;
-
-	if ((r = entry_list(db, &es, err)) < 0 || (r = exception_list(db, &xs, err)) < 0)
-		return r;
-	for (size_t i = 0; i < es->n; i++) {
-		CLEANUP(builds_free) struct builds *b = NULL;
-
-		if ((r = uses_cache_get(cache, es->entry[i]->product_id, &uses, err)) < 0 ||
-		    (r = entry_builds(es->entry[i], uses, &b, NULL, err)) < 0)
-			return r;
-	}
-	for (size_t i = 0; i < xs->n; i++) {
-		if ((r = uses_cache_get(cache, xs->exception[i]->product_id, &uses, err)) < 0 ||
-		    (r = check_exception(xs->exception[i], uses, err)) < 0)
-			return r;
-	}
-	return 0;
 }

@@ -88,7 +88,8 @@ int entry_remove(struct db *db, const char *id, struct err *err);
 /*
  * Makes LIST (any order; origin and created not read) the whole list of upstream entries, in the
  * caller's transaction: adds, changes and removes only what differs, one history row for each.
- * A local entry with the same id stays beside it. Errors as entry_add(); ids twice: ERR_INVALID.
+ * A local entry with the same id stays beside it. Errors as entry_add(); ids twice: ERR_INVALID;
+ * also when a local entry or exception no longer parses with the encodings as they are now.
  */
 struct entries_change {
 	size_t added, changed, removed, unchanged;
@@ -96,9 +97,9 @@ struct entries_change {
 int entries_replace_upstream(struct db *db, struct entry *const *list, size_t n,
 			     struct entries_change *ret, struct err *err);
 /*
- * True (0) when every entry and exception still parses with the products and encodings as they
- * are now in the transaction; ERR_INVALID names the first that does not. Call after a change of
- * encodings that was not made by product_update(), before the commit.
+ * 0 when every entry and exception still parses with the products and encodings as they are now
+ * in the transaction; ERR_INVALID names the first that does not. product_update() and
+ * entries_replace_upstream() have looked already.
  */
 int entries_check(struct db *db, struct err *err);
 

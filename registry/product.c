@@ -213,7 +213,9 @@ int product_list(struct db *db, struct products **ret, struct err *err)
 static int no_such_number(struct db *db, uint16_t number, struct err *err)
 {
 	CLEANUP_STMT struct stmt q = STMT_INIT;
-	int r = stmt_begin(&q, db, "SELECT reason FROM reservation WHERE ?1 BETWEEN first AND last",
+	int r = stmt_begin(&q, db,
+			   "SELECT reason FROM reservation WHERE ?1 BETWEEN first AND last "
+			   "ORDER BY kind LIMIT 1",
 			   err);
 
 	if (r < 0)

@@ -107,7 +107,7 @@ struct reservation {
 	char *reason;
 };
 struct reservations {
-	struct reservation *row; /* ascending by first, never overlapping */
+	struct reservation *row; /* ascending by first; those of one kind never overlap */
 	size_t n;
 };
 void reservations_free(struct reservations *rs);
@@ -140,8 +140,9 @@ struct product_request {
 };
 /*
  * Gives a number out; first come, first served. ERR_EXISTS: number, name or node is taken (who
- * has it is told), or the name looks like an existing one (case, '-' and '_'); ERR_REFUSED: the
- * number is closed, burned, 0 or 65535; ERR_BUSY: no number is left.
+ * has it is told) or burned, the name looks like an existing one (case, '-' and '_'), or no number
+ * is left; ERR_INVALID: the number is 0, 65535 or closed, or the name is not fit for xenstore,
+ * people and the command line. A number that was released may be allocated again, by --number.
  */
 int product_allocate(struct db *db, const struct product_request *r, uint16_t *ret_number,
 		     struct product_notes *ret_notes, struct err *err);

@@ -79,7 +79,8 @@ CREATE TABLE reservation (
 ) STRICT;
 
 CREATE TRIGGER reservation_alone BEFORE INSERT ON reservation
-WHEN EXISTS (SELECT 1 FROM reservation o WHERE o.first <= NEW.last AND o.last >= NEW.first)
+WHEN EXISTS (SELECT 1 FROM reservation o
+	WHERE o.kind = NEW.kind AND o.first <= NEW.last AND o.last >= NEW.first)
 BEGIN
 	SELECT RAISE(ABORT, 'reserved ranges overlap');
 END;

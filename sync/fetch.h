@@ -5,36 +5,38 @@
 /*
  * A URL to bytes, under rules that a hostile server cannot bend: https only (redirects too, three
  * at most), a byte cap counted while receiving, one time budget over everything, retries only for
- * what is transient. The only user of curl.h. Proxies come from https_proxy and no_proxy.
+ * what is transient. The network is spoken in a process of its own that has no privileges and no
+ * files; only bytes come back. The only user of curl.h. Proxies come from https_proxy, all_proxy
+ * and no_proxy.
  */
 #include "registry/base.h"
 #include "registry/err.h"
 
-/* The time that one sync has for all that it fetches. */
-struct fetch_budget {
-	int64_t deadline_ms; /* on the monotonic clock */
-};
-struct fetch_budget fetch_budget(uint32_t seconds);
-
 struct fetch_options {
 	const char *ca_file;	       /* PEM; "" or NULL: the system's */
-	const char *pinned_public_key; /* "sha256//..." or "" or NULL */
-	uint64_t max_size;	       /* bytes of the body */
-	uint32_t retries;	       /* after the first try */
-	struct fetch_budget budget;
-	void (*progress)(void *ctx, uint64_t done,
-			 uint64_t all); /* all: 0 when not known; or NULL */
+	const char *pinned_public_key; /* "sha256//..."; "" or NULL: none */
+	uint32_t budget;	       /* seconds for everything that one fetcher does */
+	uint32_t retries;	       /* of one fetch, after its first try */
+	void (*progress)(void *ctx, uint64_t done, uint64_t all); /* all: 0 unknown; or NULL */
 	void *ctx;
 };
 
+struct fetcher;
+
+/* Starts the process; the budget begins. ERR_CONFIG: the CA file cannot be read; ERR_IO. */
+int fetcher_open(const struct fetch_options *o, struct fetcher **ret, struct err *err);
+void fetcher_close(struct fetcher *f);
+DEFINE_CLEANUP(struct fetcher *, fetcher_close)
+
 /* What the server said about a body's identity; sent back to ask for changes only. */
+#define FETCH_VALIDATOR_MAX 256
 struct fetch_validators {
-	char *etag, *last_modified; /* NULL when the server gave none */
+	char etag[FETCH_VALIDATOR_MAX], last_modified[FETCH_VALIDATOR_MAX]; /* "": none */
 };
 
 struct fetched {
 	bool not_modified; /* 304: no bytes; only when validators were sent */
-	char *bytes;	   /* terminated by a NUL that n does not count */
+	char *bytes;	   /* malloc'd; terminated by a NUL that n does not count */
 	size_t n;
 	struct fetch_validators validators;
 };
@@ -42,20 +44,22 @@ void fetched_free(struct fetched *f);
 DEFINE_CLEANUP(struct fetched *, fetched_free)
 
 /*
- * Fetches URL. KNOWN may be NULL.
+ * Fetches URL, MAX_SIZE bytes at most. KNOWN may be NULL.
  * ERR_USAGE: not an https URL. ERR_REFUSED/REDIRECT: a redirect that leaves https, or more than
  * three; TOOBIG: more than max_size. ERR_NOT_FOUND: 404 or 410. ERR_UNREACHABLE: everything else
- * that network, TLS and server do. ERR_CONFIG: the CA file cannot be used.
- * No message holds the user, password or query of a URL.
+ * that network, TLS and server do. No message holds the user, password or query of a URL.
  */
-int fetch(const char *url, const struct fetch_options *o, const struct fetch_validators *known,
-	  struct fetched **ret, struct err *err);
+int fetch(struct fetcher *f, const char *url, uint64_t max_size,
+	  const struct fetch_validators *known, struct fetched **ret, struct err *err);
 
-/* URL as messages and status may show it: without user, password, query and fragment. */
+/* URL as messages may show it: without user, password, query and fragment. The caller frees. */
 char *fetch_url_text(const char *url);
 
-/* "https_proxy=..." as fetch() would use for URL, shown by status; NULL for none. */
-char *fetch_proxy_text(const char *url);
+/* URL with SUFFIX at the end of its path (before a query). NULL when URL is none. */
+char *fetch_url_suffix(const char *url, const char *suffix);
+
+/* The proxy that the environment names for https, as messages may show it; NULL for none. */
+char *fetch_proxy_text(void);
 
 /* libcurl's version, for --version. */
 const char *fetch_library_version(void);

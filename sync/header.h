@@ -14,6 +14,7 @@ struct header_row {
 	uint16_t number;
 	char *name;
 	char *comment; /* what stands behind it in a comment ("Citrix"), or "" */
+	char *line;    /* its line without the continuation; NULL when it shares one */
 };
 
 struct header {
@@ -21,6 +22,7 @@ struct header {
 	size_t n;
 	char *text; /* the whole file */
 	size_t text_n;
+	size_t body, body_n; /* where the rows are in it: whole lines */
 };
 void header_free(struct header *h);
 DEFINE_CLEANUP(struct header *, header_free)

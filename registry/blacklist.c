@@ -6,6 +6,8 @@
  */
 #include "registry/blacklist.h"
 
+#include <assert.h>
+
 #include "registry/cover.h"
 
 /* Entries of one product and one use, ascending by id, and who of them covers a build. */
@@ -129,6 +131,7 @@ static struct scope *scope_of(struct blacklist *b, const struct place *places, i
 	struct place key = { .id = id };
 	const struct place *p = bsearch(&key, places, b->products->n, sizeof(key), by_row_id);
 
+	assert(p); /* entries and exceptions are read with their product */
 	return &b->scope[p->index];
 }
 

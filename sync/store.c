@@ -138,10 +138,11 @@ const char *store_daemon(struct store *s)
 
 /* ---- libxenstore, bounded ------------------------------------------------------------------- */
 
+enum job_kind { JOB_READ, JOB_WATCH };
 enum job_state { JOB_RUNS, JOB_DONE, JOB_ABANDONED };
 
 struct job {
-	enum { JOB_READ, JOB_WATCH } what;
+	enum job_kind what;
 	struct xs_handle *xs; /* opened when NULL */
 	char *path;
 	char *value;
@@ -189,7 +190,7 @@ static void *job_run(void *arg)
 }
 
 /* Does one thing with *XS, opening it when it is NULL. *ret keeps the result and errno. */
-static int bounded(struct store *s, struct xs_handle **xs, int what, const char *path,
+static int bounded(struct store *s, struct xs_handle **xs, enum job_kind what, const char *path,
 		   struct job **ret, struct err *err)
 {
 	CLEANUP(job_free) struct job *j = xcalloc(1, sizeof(*j));

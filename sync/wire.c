@@ -56,7 +56,8 @@ static void append(struct bytes *b, const void *p, size_t n)
 {
 	if (b->cap - b->n < n)
 		room(b, n + CHUNK);
-	memcpy(b->p + b->n, p, n);
+	if (n > 0)
+		memcpy(b->p + b->n, p, n);
 	b->n += n;
 }
 

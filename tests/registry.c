@@ -3,8 +3,10 @@
 #include "tests/unit.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
+#include <sqlite3.h>
+
+#include "registry/digest.h"
 #include "tests/registry.h"
 
 const struct actor test_actor = { .verb = "test", .reason = "a test" };
@@ -78,11 +80,26 @@ const char *findings_text(void)
 	return text;
 }
 
-int sqlite3_tool(const char *path, const char *sql)
+void tamper(const char *path, const char *sql)
 {
-	CLEANUP(free)
-	char *command = xasprintf("sqlite3 -bail '%s' \"%s\" >/dev/null 2>&1", path, sql);
-	int status = system(command);
+	sqlite3 *db = NULL;
 
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		fail_msg("'%s': %s", sql, sqlite3_errmsg(db));
+	sqlite3_close(db);
+}
+
+char *file_digest(const char *path)
+{
+	CLEANUP(digest_free) struct digest *d = digest_new();
+	CLEANUP(close_file) FILE *f = fopen(path, "r");
+	char *hex = xcalloc(1, DIGEST_HEX), buf[4096];
+	size_t n;
+
+	assert_non_null(f);
+	while ((n = fread(buf, 1, sizeof(buf), f)) > 0)
+		digest_bytes(d, buf, n);
+	digest_hex(d, hex);
+	return hex;
 }

@@ -24,7 +24,9 @@ struct db *registry_open(const char *path);
 /* Findings of db_integrity(): how many; the first, and all, by findings_text(). */
 size_t findings(struct db *db);
 const char *findings_text(void);
-/* Runs SQL with the stock sqlite3 tool, as somebody with an editor would. Returns its status. */
-int sqlite3_tool(const char *path, const char *sql);
+/* Runs SQL on the file as somebody with the stock sqlite3 tool would. */
+void tamper(const char *path, const char *sql);
+/* The file as one digest; the caller frees. */
+char *file_digest(const char *path);
 
 #endif

@@ -80,10 +80,25 @@ void ioreq_host_close(struct ioreq_host *h)
 
 int ioreq_create(struct ioreq_host *h, uint16_t domid, ioreq_id *ret, struct err *err)
 {
-	ioservid_t id;
+	ioservid_t id, higher;
+	int r = 0;
 
 	if (xendevicemodel_create_ioreq_server(h->dm, domid, HVM_IOREQSRV_BUFIOREQ_OFF, &id) < 0)
 		return dm_error(err, "create an ioreq server", domid);
+	/*
+	 * Where ranges overlap Xen asks the server with the higher id. The lowest one is for the
+	 * device model, which may not have started yet.
+	 */
+	if (id == 0) {
+		r = xendevicemodel_create_ioreq_server(h->dm, domid, HVM_IOREQSRV_BUFIOREQ_OFF,
+						       &higher);
+		if (r < 0)
+			dm_error(err, "create a second ioreq server", domid);
+		xendevicemodel_destroy_ioreq_server(h->dm, domid, id);
+		if (r < 0)
+			return -(int)err->kind;
+		id = higher;
+	}
 	*ret = id;
 	return 0;
 }
@@ -94,6 +109,12 @@ int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, struct err 
 	    errno == ESRCH)
 		return 0;
 	return dm_error(err, "destroy the ioreq server", domid);
+}
+
+bool ioreq_alive(struct ioreq_host *h, uint16_t domid, ioreq_id id)
+{
+	return xendevicemodel_get_ioreq_server_info(h->dm, domid, id, NULL, NULL, NULL) == 0 ||
+	       (errno != ENOENT && errno != ESRCH);
 }
 
 bool ioreq_domain_alive(struct ioreq_host *h, uint16_t domid)
@@ -348,4 +369,15 @@ int ioreq_serve(struct ioreq_server *s, ioreq_handler *handler, void *ctx, struc
 	for (uint32_t i = 0; i < s->n_vcpus; i++)
 		serve_vcpu(s, i, handler, ctx);
 	return 0;
+}
+
+void ioreq_leave(struct ioreq_server *s, ioreq_handler *handler, void *ctx)
+{
+	struct err ignored;
+
+	ioreq_disown(s, 0x10, 0x11, &ignored);
+	ioreq_disown(s, 0x12, 0x13, &ignored);
+	for (uint32_t i = 0; i < s->n_vcpus; i++)
+		serve_vcpu(s, i, handler, ctx);
+	xendevicemodel_destroy_ioreq_server(s->dm, s->domid, s->id);
 }

@@ -28,6 +28,8 @@ int ioreq_create(struct ioreq_host *h, uint16_t domid, ioreq_id *ret, struct err
  * completed by Xen. A server or domain that is gone is no error.
  */
 int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, struct err *err);
+/* False when the server is gone: destroyed, or its domain is dying. */
+bool ioreq_alive(struct ioreq_host *h, uint16_t domid, ioreq_id id);
 /* False when the domain is gone. */
 bool ioreq_domain_alive(struct ioreq_host *h, uint16_t domid);
 
@@ -57,6 +59,12 @@ struct ioreq_access {
  * The guest waits meanwhile; the ports may be changed before it goes on.
  */
 typedef uint32_t ioreq_handler(void *ctx, const struct ioreq_access *a);
+
+/*
+ * Gives every port back, serves what was under way, and ends the server: the domain is as if S had
+ * never been. Works when restricted.
+ */
+void ioreq_leave(struct ioreq_server *s, ioreq_handler *handler, void *ctx);
 
 /* Readable when a request waits. */
 int ioreq_fd(const struct ioreq_server *s);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hides what of xenstore tells that a domain needs guarding, when the tree is read again, and how
+ * often it is healed.
+ */
+#include "device/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "device/rules.h"
+#include "device/packet.h"
+#include "sync/nodes.h"
+#include "sync/store.h"
+
+#define STORE_TIMEOUT_MS 5000
+#define RETRY_MS 1000 /* after a failure */
+#define SETTLE_MS 50  /* a burst of changes is read once */
+#define PING_MS 5000  /* a daemon that was restarted or hangs is noticed */
+
+struct keeper {
+	const struct keeper_options *o;
+	struct store *store;
+	bool tree_due, domains_due, listed;
+	bool complained; /* about an unreachable store, once a time */
+	int64_t tree_at; /* when the tree is to be read */
+	int64_t retry_at, ping_at;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* The supervisor reads fast and this process may wait for it. */
+static void tell(struct keeper *k, const struct packet *m, int fd)
+{
+	while (!packet_send(k->o->sock, m, fd)) {
+		struct pollfd p = { .fd = k->o->sock, .events = POLLOUT };
+
+		if (errno != EAGAIN)
+			_exit(0);
+		poll(&p, 1, -1);
+	}
+}
+
+static void __attribute__((format(printf, 3, 4)))
+talk(struct keeper *k, int priority, const char *fmt, ...)
+{
+	struct packet m = { .kind = PACKET_TALK, .value = (uint32_t)priority };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.text, sizeof(m.text), fmt, ap);
+	va_end(ap);
+	tell(k, &m, -1);
+}
+
+/* ---- domains ---- */
+
+/* The text of a node, "" when it is missing; -1 when that cannot be known. */
+static int read_text(struct keeper *k, const char *path, char **ret, struct err *err)
+{
+	size_t n;
+	int r = store_read(k->store, path, ret, &n, err);
+
+	if (r < 0 && err->kind == ERR_NOT_FOUND) {
+		*ret = xstrdup("");
+		return 0;
+	}
+	return r;
+}
+
+static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, char **ret,
+			    struct err *err) __attribute__((format(printf, 2, 0)));
+static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, char **ret,
+			    struct err *err)
+{
+	CLEANUP(free) char *path = NULL;
+	char number[8];
+	const char *at = strchr(fmt, '#');
+
+	snprintf(number, sizeof(number), "%u", domid);
+	path = xasprintf("%.*s%s%s", (int)(at - fmt), fmt, number, at + 1);
+	return read_text(k, path, ret, err);
+}
+
+/* Why a domain is not to be guarded, or NULL. Borrowed. */
+static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct err *err)
+{
+	CLEANUP(free) char *type = NULL, *model = NULL, *disabled = NULL, *old_disabled = NULL;
+	int r;
+
+	*ret = NULL;
+	r = read_domain_text(k, "/libxl/#/type", domid, &type, err);
+	if (r == 0)
+		r = read_domain_text(k, "/libxl/#/dm-version", domid, &model, err);
+	if (r == 0)
+		r = read_domain_text(k, "/local/domain/0/device-model/#/disable_pf", domid,
+				     &disabled, err);
+	if (r == 0)
+		r = read_domain_text(k, "/local/domain/#/vm-data/disable_pf", domid, &old_disabled,
+				     err);
+	if (r < 0)
+		return r;
+	if (*type && strcmp(type, "hvm") != 0)
+		*ret = "no HVM domain";
+	else if (strcmp(model, "qemu_xen_traditional") == 0)
+		*ret = "its device model looks for itself";
+	else if (strcmp(disabled, "1") == 0 || strcmp(old_disabled, "1") == 0)
+		*ret = "it has no platform device";
+	return 0;
+}
+
+/* "/vm/UUID" */
+static const char *uuid_of(const char *vm)
+{
+	return strncmp(vm, "/vm/", 4) == 0 ? vm + 4 : "";
+}
+
+static int tell_domain(struct keeper *k, uint16_t domid, struct err *err)
+{
+	CLEANUP(free) char *name = NULL, *vm = NULL;
+	struct packet m = { .kind = PACKET_DOMAIN, .domid = domid };
+	const char *why;
+	int r = why_not(k, domid, &why, err);
+
+	if (r == 0)
+		r = read_domain_text(k, "/local/domain/#/name", domid, &name, err);
+	if (r == 0)
+		r = read_domain_text(k, "/local/domain/#/vm", domid, &vm, err);
+	if (r < 0)
+		return r;
+	m.flag = why == NULL;
+	snprintf(m.name, sizeof(m.name), "%s", name);
+	snprintf(m.text, sizeof(m.text), "%s", why ? why : uuid_of(vm));
+	tell(k, &m, -1);
+	return 0;
+}
+
+static int tell_domains(struct keeper *k, struct err *err)
+{
+	struct packet m = { .kind = PACKET_GONE };
+	char **names;
+	size_t n;
+	int r = store_list(k->store, "/local/domain", &names, &n, err);
+
+	if (r < 0 && err->kind == ERR_NOT_FOUND)
+		n = 0, names = NULL;
+	else if (r < 0)
+		return r;
+	r = 0;
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		uint16_t domid;
+
+		if (parse_u16(span_str(names[i]), &domid) && domid != 0)
+			r = tell_domain(k, domid, err);
+	}
+	store_list_free(names, n);
+	if (r < 0)
+		return r;
+	tell(k, &m, -1);
+	m.kind = PACKET_LISTED;
+	if (!k->listed)
+		tell(k, &m, -1);
+	k->listed = true;
+	return 0;
+}
+
+/* ---- the blacklist ---- */
+
+static int send_rules(struct keeper *k, struct err *err)
+{
+	CLEANUP(tree_free) struct tree *tree = NULL;
+	CLEANUP(close_fd) int fd = -1;
+	struct packet m = { .kind = PACKET_RULES };
+	size_t count;
+	int r = store_tree(k->store, NODES_ROOT, &tree, err);
+
+	if (r == 0)
+		r = rules_make(tree, &fd, &count, err);
+	if (r < 0)
+		return r;
+	m.count = (uint32_t)count;
+	tell(k, &m, fd);
+	return 0;
+}
+
+static void look_at_tree(struct keeper *k, struct err *err)
+{
+	k->tree_due = false;
+	if (send_rules(k, err) < 0) {
+		k->tree_due = true;
+		k->tree_at = now_ms() + RETRY_MS;
+	}
+}
+
+/* ---- xenstore comes and goes ---- */
+
+static void lose_store(struct keeper *k, const struct err *err)
+{
+	struct packet m = { .kind = PACKET_RULES };
+
+	if (!k->complained)
+		talk(k, LOG_WARNING, "%s; domains keep the blacklist that was read last", err->msg);
+	if (!k->complained)
+		tell(k, &m, -1);
+	k->complained = true;
+	store_close(k->store);
+	k->store = NULL;
+	k->retry_at = now_ms() + RETRY_MS;
+}
+
+static void find_store(struct keeper *k)
+{
+	static const char *const watched[] = { "@introduceDomain", "@releaseDomain", NODES_ROOT,
+					       "/local/domain/0/device-model" };
+	struct store_options options = { .timeout_ms = STORE_TIMEOUT_MS };
+	struct err err;
+	int r = store_open(&options, &k->store, &err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(watched); i++)
+		r = store_watch(k->store, watched[i], &err);
+	if (r < 0) {
+		lose_store(k, &err);
+		return;
+	}
+	if (k->complained)
+		talk(k, LOG_NOTICE, "xenstore answers again");
+	k->complained = false;
+	k->tree_due = k->domains_due = true;
+	k->tree_at = now_ms();
+}
+
+/* ".../device-model/N/..." */
+static bool device_model_domid(const char *path, uint16_t *ret)
+{
+	static const char prefix[] = "/local/domain/0/device-model/";
+	struct span rest, right;
+
+	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+		return false;
+	rest = span_str(path + sizeof(prefix) - 1);
+	return span_cut(rest, "/", &rest, &right) && span_eq(right, "disable_pf") &&
+	       parse_u16(rest, ret);
+}
+
+static int take_events(struct keeper *k, struct err *err)
+{
+	char *path;
+	int r;
+
+	while ((r = store_event(k->store, &path, err)) > 0) {
+		CLEANUP(free) char *mine = path;
+		uint16_t domid;
+
+		if (mine[0] == '@') {
+			k->domains_due = true;
+		} else if (device_model_domid(mine, &domid)) {
+			r = tell_domain(k, domid, err);
+		} else if (strncmp(mine, NODES_ROOT, strlen(NODES_ROOT)) == 0 ||
+			   strncmp(NODES_ROOT, mine, strlen(mine)) == 0) {
+			if (!k->tree_due)
+				k->tree_at = now_ms() + SETTLE_MS;
+			k->tree_due = true;
+		}
+		if (r < 0)
+			return r;
+	}
+	return r;
+}
+
+/* ---- the supervisor ---- */
+
+static void record(struct keeper *k, const struct packet *m)
+{
+	(void)k;
+	(void)m;
+}
+
+static void listen_supervisor(struct keeper *k)
+{
+	struct packet m;
+	int r;
+
+	do {
+		CLEANUP(close_fd) int fd = -1;
+
+		r = packet_recv(k->o->sock, &m, &fd);
+		if (r <= 0)
+			continue;
+		if (m.kind == PACKET_SIGHTING) {
+			record(k, &m);
+		} else if (m.kind == PACKET_RELOAD) {
+			k->tree_due = k->domains_due = true;
+			k->tree_at = now_ms();
+		}
+	} while (r > 0);
+	if (r < 0)
+		_exit(0);
+}
+
+static int step(struct keeper *k, struct err *err)
+{
+	CLEANUP(free) char *value = NULL;
+	struct err why = { 0 };
+	int64_t now = now_ms();
+	int r = take_events(k, err);
+
+	if (r < 0)
+		return r;
+	if (k->tree_due && now >= k->tree_at)
+		look_at_tree(k, &why);
+	if (why.kind == ERR_UNREACHABLE) {
+		*err = why;
+		return -ERR_UNREACHABLE;
+	}
+	if (k->domains_due) {
+		r = tell_domains(k, err);
+		if (r < 0)
+			return r;
+		k->domains_due = false;
+	}
+	if (now >= k->ping_at) {
+		k->ping_at = now + PING_MS;
+		r = read_text(k, "/local/domain/0/domid", &value, err);
+	}
+	return r;
+}
+
+static int wait_ms(const struct keeper *k)
+{
+	int64_t now = now_ms(), at = k->store ? k->ping_at : k->retry_at;
+
+	if (k->store && k->tree_due && k->tree_at < at)
+		at = k->tree_at;
+	return at <= now ? 0 : (int)(at - now);
+}
+
+int keeper_run(const struct keeper_options *o)
+{
+	struct keeper k = { .o = o };
+
+	for (;;) {
+		struct pollfd fds[2] = { { .fd = o->sock, .events = POLLIN }, { .fd = -1 } };
+		struct err err;
+
+		if (!k.store && now_ms() >= k.retry_at)
+			find_store(&k);
+		if (k.store && step(&k, &err) < 0)
+			lose_store(&k, &err);
+		if (k.store)
+			fds[1] = (struct pollfd){ .fd = store_watch_fd(k.store), .events = POLLIN };
+		poll(fds, ARRAY_SIZE(fds), wait_ms(&k));
+		if (fds[0].revents)
+			listen_supervisor(&k);
+	}
+}

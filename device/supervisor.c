@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hides the table of domains, the life and death of their processes, and that a server outlives
+ * the process that served it: a successor takes the same server over, so that a guest that waits
+ * in the middle of an access gets its answer.
+ */
+#include "device/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <syslog.h>
+
+#include "device/child.h"
+#include "device/packet.h"
+#include "device/records.h"
+
+#define DEATHS_MAX 5 /* of one domain's process within ... */
+#define DEATHS_MS 60000
+#define LOOK_MS 2000 /* domains that went unnoticed */
+#define KEEPER_RESTART_MS 1000
+#define LEAVE_MS 3000
+
+struct domain {
+	uint16_t domid;
+	char name[PACKET_NAME_MAX]; /* as the toolstack wrote it: escape before showing */
+	char uuid[64];
+	ioreq_id server;
+	bool guarded; /* server exists */
+	bool attached;
+	bool leaving;
+	bool rules_due; /* a message did not fit */
+	pid_t pid;	/* 0: none */
+	int sock, state, log;
+	int64_t death[DEATHS_MAX];
+	unsigned deaths;
+};
+
+struct supervisor {
+	const struct supervisor_options *o;
+	struct ioreq_host *host;
+	int lock, signals, rules;
+	struct domain **domain;
+	size_t n, cap;
+	pid_t keeper;
+	int keeper_sock;
+	int64_t keeper_at; /* when to start it again */
+	bool listed, ready, stop;
+	uint64_t untold; /* sightings that the keeper did not take */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+say(const struct supervisor *s, int priority, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (priority != LOG_DEBUG || s->o->verbose)
+		s->o->say(priority, line);
+}
+
+/* "domain 5 ('web')"; the caller frees. */
+static char *title(const struct domain *d)
+{
+	CLEANUP(free) char *name = escape_text(d->name);
+
+	return xasprintf("domain %u ('%s')", d->domid, name);
+}
+
+/* ---- the table ---- */
+
+static struct domain *find(const struct supervisor *s, uint16_t domid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->domain[i]->domid == domid)
+			return s->domain[i];
+	return NULL;
+}
+
+static struct domain *add(struct supervisor *s, uint16_t domid)
+{
+	struct domain *d = xcalloc(1, sizeof(*d));
+
+	*d = (struct domain){ .domid = domid, .sock = -1, .state = -1, .log = -1 };
+	GROW(s->domain, s->n, s->cap);
+	s->domain[s->n++] = d;
+	return d;
+}
+
+static void forget(struct supervisor *s, struct domain *d)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->domain[i] == d)
+			s->domain[i] = s->domain[--s->n];
+	close_fd(d->sock);
+	close_fd(d->state);
+	close_fd(d->log);
+	free(d);
+}
+
+/* ---- servers and processes ---- */
+
+static void remember(struct supervisor *s, const struct domain *d)
+{
+	struct record r = {
+		.domid = d->domid, .server = d->server, .pid = d->pid, .attached = d->attached
+	};
+	struct err err;
+
+	snprintf(r.uuid, sizeof(r.uuid), "%s", d->uuid);
+	if (record_write(s->o->run_dir, &r, &err) < 0)
+		say(s, LOG_ERR, "%s", err.msg);
+}
+
+/* The domain's ports go back to its device model, whatever its process does. */
+static void unguard(struct supervisor *s, struct domain *d)
+{
+	struct err err;
+
+	if (d->guarded && ioreq_destroy(s->host, d->domid, d->server, &err) < 0)
+		say(s, LOG_ERR, "%s", err.msg);
+	record_remove(s->o->run_dir, d->domid);
+	d->guarded = d->attached = false;
+}
+
+static void start_child(struct supervisor *s, struct domain *d)
+{
+	struct child_options o = {
+		.domid = d->domid,
+		.server = d->server,
+		.rules = s->rules,
+		.state = d->state,
+		.policy = s->o->policy,
+		.fail_closed = s->o->fail_closed,
+		.user = s->o->user,
+	};
+	int pair[2];
+
+	packet_pair(pair);
+	o.sock = pair[1];
+	d->attached = false;
+	d->pid = fork();
+	if (d->pid == 0) {
+		const int keep[] = { o.sock, o.rules, o.state, s->lock };
+
+		prctl(PR_SET_NAME, "xenblacklistd-g");
+		jail_close_others(keep, ARRAY_SIZE(keep));
+		_exit(child_run(&o));
+	}
+	close(pair[1]);
+	close_fd(d->sock);
+	d->sock = pair[0];
+	if (d->pid < 0) {
+		say(s, LOG_ERR, "cannot start a process for domain %u: %s", d->domid,
+		    strerror(errno));
+		d->pid = 0;
+		unguard(s, d);
+		return;
+	}
+	remember(s, d);
+}
+
+static void guard(struct supervisor *s, struct domain *d)
+{
+	CLEANUP(free) char *who = title(d);
+	struct err err;
+
+	if (ioreq_create(s->host, d->domid, &d->server, &err) < 0) {
+		say(s, err.kind == ERR_INVALID ? LOG_INFO : LOG_ERR, "%s is not guarded: %s", who,
+		    err.msg);
+		return;
+	}
+	d->guarded = true;
+	remember(s, d);
+	d->state = child_state_make();
+	start_child(s, d);
+}
+
+/* Closing its socket asks a process to leave. */
+static void dismiss(struct domain *d)
+{
+	close_fd(d->sock);
+	d->sock = -1;
+	d->leaving = true;
+}
+
+/* More than DEATHS_MAX within DEATHS_MS. */
+static bool dies_too_often(struct domain *d)
+{
+	int64_t now = now_ms(), oldest = d->death[d->deaths % DEATHS_MAX];
+
+	d->death[d->deaths++ % DEATHS_MAX] = now;
+	return d->deaths > DEATHS_MAX && now - oldest < DEATHS_MS;
+}
+
+static void bury_child(struct supervisor *s, struct domain *d, int status)
+{
+	CLEANUP(free) char *who = title(d);
+
+	d->pid = 0;
+	/*
+	 * A domain that is dying stays in the table until Xen has forgotten it, so that nothing new
+	 * is made for it.
+	 */
+	if (d->leaving || !d->guarded || !ioreq_alive(s->host, d->domid, d->server)) {
+		unguard(s, d);
+		return;
+	}
+	if (dies_too_often(d)) {
+		say(s, LOG_CRIT,
+		    "%s: its process dies again and again; the domain is not guarded any more",
+		    who);
+		dismiss(d);
+		d->leaving = false;
+		unguard(s, d);
+		return;
+	}
+	say(s, LOG_ERR, "%s: its process ended (%s %d); another takes over", who,
+	    WIFSIGNALED(status) ? "signal" : "status",
+	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+	start_child(s, d);
+}
+
+static void start_keeper(struct supervisor *s)
+{
+	struct keeper_options o = s->o->keeper;
+	int pair[2];
+
+	packet_pair(pair);
+	o.sock = pair[1];
+	s->keeper = fork();
+	if (s->keeper == 0) {
+		const int keep[] = { o.sock, s->lock };
+
+		prctl(PR_SET_NAME, "xenblacklistd-k");
+		jail_close_others(keep, ARRAY_SIZE(keep));
+		_exit(keeper_run(&o));
+	}
+	close(pair[1]);
+	s->keeper_sock = pair[0];
+	if (s->keeper < 0) {
+		say(s, LOG_ERR, "cannot start the keeper: %s", strerror(errno));
+		close(s->keeper_sock);
+		s->keeper_sock = -1;
+		s->keeper = 0;
+		s->keeper_at = now_ms() + KEEPER_RESTART_MS;
+	}
+}
+
+/* ---- what the keeper tells ---- */
+
+static void take_rules(struct supervisor *s, const struct packet *m, int fd)
+{
+	if (fd < 0) {
+		say(s, LOG_WARNING, "the blacklist cannot be read: %s",
+		    s->rules >= 0	? "the last one stays in force"
+		    : s->o->fail_closed ? "every driver counts as blacklisted"
+					: "every driver is allowed");
+		return;
+	}
+	close_fd(s->rules);
+	s->rules = fd;
+	say(s, LOG_INFO, "the blacklist has %" PRIu32 " builds and ranges", m->count);
+	for (size_t i = 0; i < s->n; i++)
+		s->domain[i]->rules_due = s->domain[i]->sock >= 0;
+}
+
+static void pass_rules(struct supervisor *s)
+{
+	const struct packet m = { .kind = PACKET_RULES };
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->domain[i]->rules_due && packet_send(s->domain[i]->sock, &m, s->rules))
+			s->domain[i]->rules_due = false;
+}
+
+/* A domain as xenstore has it; its number may have belonged to another one before. */
+static void take_domain(struct supervisor *s, const struct packet *m)
+{
+	struct domain *d = find(s, m->domid);
+
+	if (!m->flag) {
+		if (d && d->guarded) {
+			CLEANUP(free) char *who = title(d);
+
+			say(s, LOG_INFO, "%s is not guarded any more: %s", who, m->text);
+			dismiss(d);
+		}
+		return;
+	}
+	if (d && !d->guarded && *m->text && *d->uuid && strcmp(d->uuid, m->text) != 0) {
+		forget(s, d);
+		d = NULL;
+	}
+	if (d) {
+		if (*m->name)
+			memcpy(d->name, m->name, sizeof(d->name));
+		if (*m->text && strcmp(d->uuid, m->text) != 0) {
+			snprintf(d->uuid, sizeof(d->uuid), "%.63s", m->text);
+			if (d->guarded)
+				remember(s, d);
+		}
+		return;
+	}
+	if (!ioreq_domain_alive(s->host, m->domid))
+		return;
+	d = add(s, m->domid);
+	memcpy(d->name, m->name, sizeof(d->name));
+	snprintf(d->uuid, sizeof(d->uuid), "%.63s", m->text);
+	guard(s, d);
+}
+
+/* Domains that are no more. */
+static void look_after(struct supervisor *s)
+{
+	for (size_t i = s->n; i-- > 0;) {
+		struct domain *d = s->domain[i];
+
+		if (d->guarded && !ioreq_alive(s->host, d->domid, d->server)) {
+			record_remove(s->o->run_dir, d->domid);
+			dismiss(d);
+		}
+		if (!d->pid && !d->guarded && !ioreq_domain_alive(s->host, d->domid))
+			forget(s, d);
+	}
+}
+
+static void listen_keeper(struct supervisor *s)
+{
+	struct packet m;
+	int fd, r;
+
+	while ((r = packet_recv(s->keeper_sock, &m, &fd)) > 0) {
+		if (m.kind == PACKET_RULES) {
+			take_rules(s, &m, fd);
+			continue;
+		}
+		close_fd(fd);
+		if (m.kind == PACKET_DOMAIN)
+			take_domain(s, &m);
+		else if (m.kind == PACKET_GONE)
+			look_after(s);
+		else if (m.kind == PACKET_LISTED)
+			s->listed = true;
+		else if (m.kind == PACKET_TALK)
+			say(s, (int)(m.value & LOG_PRIMASK), "%s", m.text);
+	}
+	if (r < 0) {
+		close(s->keeper_sock);
+		s->keeper_sock = -1;
+	}
+}
+
+/* ---- what a domain's process tells ---- */
+
+static void take_verdict(struct supervisor *s, const struct domain *d, const struct packet *m)
+{
+	CLEANUP(free) char *who = title(d);
+	struct packet sighting = *m;
+	enum verdict_kind v = m->verdict;
+
+	if (m->count)
+		say(s, LOG_NOTICE, "%s: %" PRIu32 " handshakes were not reported", who, m->count);
+	say(s, v == VERDICT_ALLOWED ? LOG_INFO : LOG_NOTICE,
+	    "%s: product %u build %" PRIu32 ": %s%s", who, m->product, m->build, verdict_name(v),
+	    v == VERDICT_ALLOWED || v == VERDICT_BLACKLISTED ? ""
+	    : m->flag					     ? ", so blacklisted"
+							     : ", so allowed");
+	sighting.kind = PACKET_SIGHTING;
+	sighting.domid = d->domid;
+	memcpy(sighting.name, d->name, sizeof(sighting.name));
+	snprintf(sighting.text, sizeof(sighting.text), "%s", d->uuid);
+	if (s->keeper_sock < 0 || !packet_send(s->keeper_sock, &sighting, -1))
+		s->untold++;
+}
+
+/* A file name from a name that an administrator chose. */
+static int open_guest_log(const char *dir, const struct domain *d)
+{
+	CLEANUP(free) char *path = NULL;
+	char name[PACKET_NAME_MAX];
+	size_t i;
+
+	for (i = 0; d->name[i]; i++) {
+		char c = d->name[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || c == '-' || c == '_' || (c == '.' && i > 0);
+
+		name[i] = plain ? c : '_';
+	}
+	name[i] = '\0';
+	path = i ? xasprintf("%s/%s.log", dir, name) : xasprintf("%s/domain-%u.log", dir, d->domid);
+	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		    0640);
+}
+
+static void take_guest_text(struct supervisor *s, struct domain *d, const struct packet *m)
+{
+	CLEANUP(free) char *who = title(d), *text = escape_text(m->text);
+	char when[TIME_TEXT_MAX];
+
+	if (m->count)
+		say(s, LOG_NOTICE, "%s: %" PRIu32 " bytes of its log were dropped", who, m->count);
+	if (!s->o->guest_logs) {
+		say(s, LOG_INFO, "%s says: %s", who, text);
+		return;
+	}
+	if (d->log < 0)
+		d->log = open_guest_log(s->o->guest_logs, d);
+	if (d->log < 0 ||
+	    dprintf(d->log, "%s guest says: %s\n", time_text(time_now(), when), text) < 0)
+		say(s, LOG_WARNING, "%s: cannot write its log: %s", who, strerror(errno));
+}
+
+static void listen_child(struct supervisor *s, struct domain *d)
+{
+	CLEANUP(free) char *who = title(d);
+	struct packet m;
+	int fd;
+
+	for (unsigned i = 0; i < 64 && packet_recv(d->sock, &m, &fd) > 0; i++) {
+		close_fd(fd);
+		if (m.kind == PACKET_ATTACHED) {
+			d->attached = true;
+			remember(s, d);
+			say(s, LOG_INFO, "%s is guarded", who);
+		} else if (m.kind == PACKET_VERDICT && m.verdict < VERDICTS) {
+			take_verdict(s, d, &m);
+		} else if (m.kind == PACKET_UNPLUG) {
+			say(s, LOG_INFO, "%s: unplug 0x%" PRIx32 " %s", who, m.value & 0xffff,
+			    m.flag ? "refused" : "left to its device model");
+		} else if (m.kind == PACKET_GUEST) {
+			take_guest_text(s, d, &m);
+		} else if (m.kind == PACKET_TALK) {
+			CLEANUP(free) char *text = escape_text(m.text);
+
+			say(s, LOG_ERR, "%s: %s", who, text);
+		}
+	}
+}
+
+/* ---- signals and the loop ---- */
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == s->keeper) {
+			s->keeper = 0;
+			close_fd(s->keeper_sock);
+			s->keeper_sock = -1;
+			s->keeper_at = now_ms() + KEEPER_RESTART_MS;
+			if (!s->stop)
+				say(s, LOG_ERR, "the keeper ended; starting it again");
+			continue;
+		}
+		for (size_t i = 0; i < s->n; i++)
+			if (s->domain[i]->pid == pid) {
+				if (s->domain[i]->sock >= 0)
+					listen_child(s, s->domain[i]);
+				bury_child(s, s->domain[i], status);
+				break;
+			}
+	}
+}
+
+static void take_signals(struct supervisor *s)
+{
+	struct signalfd_siginfo si;
+
+	while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			s->stop = true;
+		if (si.ssi_signo == SIGHUP) {
+			const struct packet m = { .kind = PACKET_RELOAD };
+
+			for (size_t i = 0; i < s->n; i++) {
+				close_fd(s->domain[i]->log);
+				s->domain[i]->log = -1;
+			}
+			if (s->keeper_sock >= 0)
+				packet_send(s->keeper_sock, &m, -1);
+		}
+	}
+	reap(s);
+}
+
+static int open_signals(struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd >= 0 ? fd : err_set(err, ERR_INTERNAL, "signalfd: %s", strerror(errno));
+}
+
+static bool everyone_attached(const struct supervisor *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->domain[i]->guarded && !s->domain[i]->attached && !s->domain[i]->leaving)
+			return false;
+	return true;
+}
+
+static void wait_for_something(struct supervisor *s)
+{
+	size_t n = 0, guests = s->n;
+	struct pollfd *fds = xcalloc(guests + 2, sizeof(*fds));
+	uint16_t *domid = xcalloc(guests + 1, sizeof(*domid));
+
+	fds[n++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
+	fds[n++] = (struct pollfd){ .fd = s->keeper_sock, .events = POLLIN };
+	for (size_t i = 0; i < guests; i++) {
+		domid[i] = s->domain[i]->domid;
+		fds[n++] = (struct pollfd){
+			.fd = s->domain[i]->sock,
+			.events = (short)(POLLIN | (s->domain[i]->rules_due ? POLLOUT : 0)),
+		};
+	}
+	poll(fds, n, s->keeper_sock < 0 ? KEEPER_RESTART_MS / 4 : LOOK_MS);
+	if (fds[0].revents)
+		take_signals(s);
+	if (fds[1].revents && s->keeper_sock == fds[1].fd)
+		listen_keeper(s);
+	for (size_t i = 0; i < guests; i++) {
+		struct domain *d = find(s, domid[i]);
+
+		if (d && d->sock >= 0 && d->sock == fds[i + 2].fd && (fds[i + 2].revents & POLLIN))
+			listen_child(s, d);
+	}
+	free(fds);
+	free(domid);
+}
+
+/* Ends everything in order; what does not end in time is killed and its ports taken away. */
+static void leave(struct supervisor *s)
+{
+	int64_t end = now_ms() + LEAVE_MS;
+
+	for (size_t i = 0; i < s->n; i++)
+		dismiss(s->domain[i]);
+	close_fd(s->keeper_sock);
+	s->keeper_sock = -1;
+	for (;;) {
+		bool waiting = s->keeper > 0;
+		struct pollfd p = { .fd = s->signals, .events = POLLIN };
+
+		for (size_t i = 0; i < s->n; i++)
+			waiting |= s->domain[i]->pid > 0;
+		if (!waiting || now_ms() >= end)
+			break;
+		poll(&p, 1, 50);
+		take_signals(s);
+	}
+	if (s->keeper > 0)
+		kill(s->keeper, SIGKILL);
+	while (s->n) {
+		struct domain *d = s->domain[0];
+
+		if (d->pid > 0)
+			kill(d->pid, SIGKILL);
+		unguard(s, d);
+		forget(s, d);
+	}
+}
+
+static void destroy_leftover(void *ctx, const struct record *r)
+{
+	struct supervisor *s = ctx;
+	struct err err;
+
+	say(s, LOG_NOTICE, "destroying the server that was left behind in domain %u", r->domid);
+	if (ioreq_destroy(s->host, r->domid, r->server, &err) < 0)
+		say(s, LOG_ERR, "%s", err.msg);
+	record_remove(s->o->run_dir, r->domid);
+}
+
+static int run(struct supervisor *s, struct err *err)
+{
+	int r = record_lock(s->o->run_dir, &s->lock, err);
+
+	if (r == 0)
+		r = ioreq_host_open(&s->host, err);
+	if (r == 0)
+		r = record_each(s->o->run_dir, destroy_leftover, s, err);
+	if (r < 0)
+		return r;
+	r = open_signals(err);
+	if (r < 0)
+		return r;
+	s->signals = r;
+	while (!s->stop) {
+		if (!s->keeper && now_ms() >= s->keeper_at)
+			start_keeper(s);
+		wait_for_something(s);
+		look_after(s);
+		pass_rules(s);
+		if (s->listed && !s->ready && everyone_attached(s)) {
+			s->ready = true;
+			s->o->ready();
+		}
+	}
+	leave(s);
+	return 0;
+}
+
+int supervisor_run(const struct supervisor_options *o, struct err *err)
+{
+	struct supervisor s = { .o = o, .lock = -1, .signals = -1, .rules = -1, .keeper_sock = -1 };
+	int r = run(&s, err);
+
+	close_fd(s.signals);
+	close_fd(s.rules);
+	ioreq_host_close(s.host);
+	free(s.domain);
+	close_fd(s.lock);
+	return r;
+}

@@ -24,7 +24,7 @@ static void fill(struct err *err, enum err_kind kind, enum refusal code, const c
 	memcpy(err->msg, msg, sizeof(msg));
 }
 
-int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
+int(err_set)(struct err *err, enum err_kind kind, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -34,7 +34,7 @@ int err_set(struct err *err, enum err_kind kind, const char *fmt, ...)
 	return -(int)kind;
 }
 
-int err_refuse(struct err *err, enum refusal code, const char *fmt, ...)
+int(err_refuse)(struct err *err, enum refusal code, const char *fmt, ...)
 {
 	enum err_kind kind = code == REFUSAL_LOCKED ? ERR_BUSY : ERR_REFUSED;
 	va_list ap;
@@ -45,7 +45,7 @@ int err_refuse(struct err *err, enum refusal code, const char *fmt, ...)
 	return -(int)kind;
 }
 
-int err_wrap(struct err *err, const char *fmt, ...)
+int(err_wrap)(struct err *err, const char *fmt, ...)
 {
 	char msg[ERR_MSG_MAX];
 	size_t used, inner = strlen(err->msg);

@@ -64,6 +64,18 @@ int err_refuse(struct err *err, enum refusal code, const char *fmt, ...)
 /* Puts "CONTEXT: " before the message; kind and code stay. Returns -kind. */
 int err_wrap(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * The three return a negative number, and these lines tell it to compilers and analyzers, which
+ * cannot see it from here: after a failure nobody looks at a result that was not set.
+ */
+static inline int err_negative(int r)
+{
+	return r < 0 ? r : -ERR_INTERNAL;
+}
+#define err_set(...) err_negative(err_set(__VA_ARGS__))
+#define err_refuse(...) err_negative(err_refuse(__VA_ARGS__))
+#define err_wrap(...) err_negative(err_wrap(__VA_ARGS__))
+
 /* "BADSIG" and so on; "" for REFUSAL_NONE. Static storage. */
 const char *refusal_name(enum refusal code);
 

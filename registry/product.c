@@ -168,9 +168,10 @@ static int read_first(struct stmt *q, struct product **ret, struct err *err)
 {
 	int r = stmt_step(q, err);
 
-	if (r > 0 && (r = read_product(q, ret, err)) == 0)
-		r = 1;
-	return r;
+	if (r <= 0)
+		return r;
+	r = read_product(q, ret, err);
+	return r < 0 ? r : 1;
 }
 
 int product_get(struct db *db, int64_t id, struct product **ret, struct err *err)
@@ -182,9 +183,11 @@ int product_get(struct db *db, int64_t id, struct product **ret, struct err *err
 		return r;
 	stmt_int(&q, 1, id);
 	r = read_first(&q, ret, err);
+	if (r < 0)
+		return r;
 	if (r == 0)
 		return err_set(err, ERR_NOT_FOUND, "no product with row id %lld", (long long)id);
-	return r < 0 ? r : 0;
+	return 0;
 }
 
 int product_list(struct db *db, struct products **ret, struct err *err)

@@ -26,7 +26,7 @@ nothing "sodium.h only in sync/verify.c and registry/digest.c" \
   users 'sodium.*\.h' sync/verify.c registry/digest.c
 nothing "ini.h only in registry/config.c" users 'ini\.h' registry/config.c
 nothing "xenstore.h only in sync/store.c" users 'xenstore.*\.h' sync/store.c
-nothing "xs_wire.h only in sync/wire.c" users 'xen/io/xs_wire\.h' sync/wire.h
+nothing "xs_wire.h only in sync/wire.[ch]" users 'xen/io/xs_wire\.h' sync/wire.h
 nothing "the device-model libraries only in device/ioreq.c" \
   users '(xendevicemodel|xenforeignmemory|xenevtchn|xentoolcore|xenctrl)\.h' device/ioreq.c
 argp_users() { users 'argp\.h' device/xenblacklistd.c | grep -v '^cli/'; }

@@ -10,6 +10,9 @@
 
 #define HEADER_SIZE_MAX (1024 * 1024)
 
+/* Where the registry keeps the text of the header that was imported last (db_meta_get()). */
+#define HEADER_META "header.text"
+
 struct header_row {
 	uint16_t number;
 	char *name;

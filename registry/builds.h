@@ -46,6 +46,14 @@ int builds_parse(const char *text, const struct encoding_use *uses, size_t n_use
 int build_parse(const char *text, const struct encoding_use *uses, size_t n_uses, uint32_t *ret,
 		struct builds_notes *ret_notes, struct err *err);
 
+/* Pieces in ascending order of their first build; extents of strided pieces may interleave. */
+struct builds_piece {
+	uint32_t first, last; /* inclusive; last - first is a multiple of stride */
+	uint32_t stride;      /* >= 1 */
+};
+
+/* The set of any pieces, in any order, overlapping as they like. ERR_REFUSED/BUDGET. */
+int builds_make(const struct builds_piece *pieces, size_t n, struct builds **ret, struct err *err);
 struct builds *builds_empty(void);
 struct builds *builds_range(uint32_t first, uint32_t last);
 void builds_free(struct builds *b);
@@ -66,11 +74,7 @@ struct builds *builds_hull(const struct builds *b); /* every piece made a range 
 bool builds_contains(const struct builds *b, uint32_t build);
 uint64_t builds_count(const struct builds *b); /* distinct builds, 0 to 2^32 */
 
-/* Pieces in ascending order of their first build; extents of strided pieces may interleave. */
-struct builds_piece {
-	uint32_t first, last; /* inclusive; last - first is a multiple of stride */
-	uint32_t stride;      /* >= 1 */
-};
+/* Disjoint, every build in one piece. Borrowed. */
 size_t builds_pieces(const struct builds *b, const struct builds_piece **ret);
 
 /* The smallest member >= *build: true and *build set, or false when there is none. */

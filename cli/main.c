@@ -493,16 +493,16 @@ int main(int argc, char **argv)
 	rest = argv + run.first;
 	n = argc - run.first;
 	if (strcmp(rest[0], "help") == 0) {
-		if (n == 1) {
-			argp_help(&outer, stdout, ARGP_HELP_STD_HELP & ~ARGP_HELP_EXIT_OK, name[0]);
-			return 0;
-		}
+		char *help[] = { name[0], (char *)"--help", NULL };
+
+		if (n == 1)
+			argp_parse(&outer, 2, help, 0, NULL, &run);
 		rest++;
 		n--;
 		run.cli.verb = take_verb(n, rest, &words);
 		if (n > words)
 			usage_error("too many arguments: '%.64s'", rest[words]);
-		parse_verb_line(&run, 2, (char *[]){ name[0], "--help", NULL });
+		parse_verb_line(&run, 2, help);
 	}
 	run.cli.verb = take_verb(n, rest, &words);
 	run.cli.args = xcalloc(1, run.cli.verb->args_size);

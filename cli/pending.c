@@ -1,36 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Stands in for modules that are not there yet; goes as soon as they are.
+ * Stands in for sync/pull.c until it is there: nothing was ever synced.
  */
-#include "registry/db.h"
-#include "sync/store.h"
+#include "sync/pull.h"
 
 #define WEAK __attribute__((weak))
 
-WEAK int db_open(const char *path, enum db_mode mode, const struct actor *actor, int64_t now,
-		 struct db **ret, struct err *err)
+WEAK int pull_state(struct db *db, struct pull_state **ret, struct err *err)
 {
-	(void)mode, (void)actor, (void)now, (void)ret;
-	return err_set(err, ERR_INTERNAL, "cannot open '%s': not built in", path);
+	struct pull_state *s = xcalloc(1, sizeof(*s));
+
+	(void)db, (void)err;
+	s->issued = s->expires = s->last_contact = s->last_change = TIME_NONE;
+	s->digest = xstrdup("");
+	s->source = xstrdup("");
+	*ret = s;
+	return 0;
 }
 
-WEAK void db_close(struct db *db)
+WEAK void pull_state_free(struct pull_state *s)
 {
-	(void)db;
-}
-
-WEAK const char *db_library_version(void)
-{
-	return "none";
-}
-
-WEAK int store_open(const struct store_options *options, struct store **ret, struct err *err)
-{
-	(void)options, (void)ret;
-	return err_set(err, ERR_INTERNAL, "cannot open xenstore: not built in");
-}
-
-WEAK void store_close(struct store *s)
-{
-	(void)s;
+	if (!s)
+		return;
+	free(s->digest);
+	free(s->source);
+	free(s);
 }

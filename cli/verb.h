@@ -68,6 +68,23 @@ struct verb {
 /* The table, in the order of the help; ended by NULL. */
 extern const struct verb *const verbs[];
 
+extern const struct verb verb_product_list;
+extern const struct verb verb_product_show;
+extern const struct verb verb_product_allocate;
+extern const struct verb verb_product_reserve;
+extern const struct verb verb_product_update;
+extern const struct verb verb_product_transfer;
+extern const struct verb verb_product_release;
+extern const struct verb verb_product_revoke;
+extern const struct verb verb_product_retire;
+extern const struct verb verb_encoding_list;
+extern const struct verb verb_encoding_show;
+extern const struct verb verb_encoding_define;
+extern const struct verb verb_encode;
+extern const struct verb verb_decode;
+extern const struct verb verb_check;
+extern const struct verb verb_history;
+
 /* Options that several verbs share. Return 0 or -ERR_USAGE. */
 int option_date(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err);
 int option_u32(const char *name, const char *arg, uint32_t max, uint32_t *ret, struct err *err);

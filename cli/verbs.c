@@ -9,6 +9,22 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
+	&verb_product_list,
+	&verb_product_show,
+	&verb_product_allocate,
+	&verb_product_reserve,
+	&verb_product_update,
+	&verb_product_transfer,
+	&verb_product_release,
+	&verb_product_revoke,
+	&verb_product_retire,
+	&verb_encoding_list,
+	&verb_encoding_show,
+	&verb_encoding_define,
+	&verb_encode,
+	&verb_decode,
+	&verb_check,
+	&verb_history,
 	NULL,
 };
 

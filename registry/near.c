@@ -6,8 +6,10 @@
 #include "registry/near.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define WORD_MAX 64
+#define PREFIX_MIN 3 /* that much of a name, and nothing wrong, is near */
 
 static char fold(char c)
 {
@@ -51,7 +53,9 @@ void near_offer(struct near *n, const char *candidate)
 
 	if (!na || !nb || na > WORD_MAX || nb > WORD_MAX)
 		return;
-	d = distance(n->word, na, candidate, nb);
+	d = na >= PREFIX_MIN && na < nb && strncasecmp(n->word, candidate, na) == 0
+		    ? 1
+		    : distance(n->word, na, candidate, nb);
 	if (d > 1 + least(na, nb) / 3 || d >= nb || (n->best && d >= n->distance))
 		return;
 	n->best = candidate;

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLI_APPLY_H
+#define CLI_APPLY_H
+
+/*
+ * From the registry to xenstore, as several verbs do it: plan, tell, apply.
+ */
+#include "cli/verb.h"
+#include "registry/blacklist.h"
+#include "sync/apply.h"
+
+/* Of the configuration; progress goes to stderr. NEED_CONFIG. */
+struct apply_options cli_apply_options(struct cli *cli, bool prune);
+
+/*
+ * What the registry means now, after checking that it can be published at all. For verbs that
+ * change it: call inside the transaction, before the commit. RET_NODES: how many nodes in all.
+ */
+int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err);
+
+/*
+ * After a committed change: with APPLY applies it, else says how many nodes now wait. JSON member
+ * "waiting" (null when xenstore cannot be asked) or "applied".
+ */
+int cli_apply_after(struct cli *cli, bool apply, struct err *err);
+
+#endif

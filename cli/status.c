@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * status: one screen, one line for Nagios, or a file of metrics for Prometheus, all made from the
+ * same facts. What cannot be known is told as unknown.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "cli/apply.h"
+#include "cli/file.h"
+#include "registry/sighting.h"
+#include "sync/pull.h"
+
+#define DAY 86400
+#define EXPIRES_SOON (7 * DAY)
+
+enum { OPT_NAGIOS = 0x100, OPT_PROMETHEUS };
+
+struct status_args {
+	bool nagios;
+	const char *prometheus;
+};
+
+static const struct argp_option options[] = {
+	{ "nagios", OPT_NAGIOS, NULL, 0,
+	  "One line with performance data; leaves with 0 ok, 1 warning, 2 critical, 3 unknown", 0 },
+	{ "prometheus", OPT_PROMETHEUS, "FILE", 0,
+	  "Write metrics for the textfile collector, by a temporary name", 0 },
+	{ 0 },
+};
+
+static int option(struct cli *cli, int key, const char *arg, struct err *err)
+{
+	struct status_args *a = cli->args;
+
+	if (key == OPT_NAGIOS) {
+		a->nagios = true;
+		return 0;
+	}
+	if (!*arg)
+		return err_set(err, ERR_USAGE, "empty file name");
+	a->prometheus = arg;
+	return 0;
+}
+
+#define CLASSES (CHANGE_WRONG_VALUE + 1)
+
+struct facts {
+	uint64_t generation;
+	size_t products, conflicts;
+	size_t enforced, audited, waiting, expired, exceptions, due;
+	size_t sightings;
+	struct pull_state *sync;
+	bool published; /* the desired tree can be made at all */
+	size_t nodes;
+	struct err publish_err;
+	bool reachable; /* xenstore answered */
+	char *daemon;
+	size_t drift[CLASSES], to_do;
+	struct err store_err;
+};
+
+static void facts_end(struct facts *f)
+{
+	pull_state_free(TAKE(f->sync));
+	free(TAKE(f->daemon));
+}
+#define FACTS __attribute__((__cleanup__(facts_end))) struct facts
+
+/* ---- gathering ---- */
+
+static void count_rows(const struct blacklist *b, struct facts *f)
+{
+	const struct products *ps = blacklist_products(b);
+	const struct entries *es = blacklist_entries(b);
+	const struct exceptions *xs = blacklist_exceptions(b);
+	int64_t now = blacklist_now(b), soon = now + EXPIRES_SOON;
+
+	f->products = ps->n;
+	for (size_t i = 0; i < ps->n; i++)
+		f->conflicts += ps->product[i]->conflict;
+	for (size_t i = 0; i < es->n; i++) {
+		const struct entry *e = es->entry[i];
+
+		if (e->expires != TIME_NONE && e->expires <= now)
+			f->expired++;
+		else if (e->not_before != TIME_NONE && e->not_before > now)
+			f->waiting++;
+		else if (e->mode == MODE_AUDIT)
+			f->audited++;
+		else
+			f->enforced++;
+		f->due += e->expires != TIME_NONE && e->expires > now && e->expires <= soon;
+	}
+	for (size_t i = 0; i < xs->n; i++) {
+		const struct exception *x = xs->exception[i];
+
+		f->exceptions += x->expires == TIME_NONE || x->expires > now;
+		f->due += x->expires != TIME_NONE && x->expires > now && x->expires <= soon;
+	}
+}
+
+static void ask_xenstore(struct cli *cli, const struct blacklist *b, struct facts *f)
+{
+	struct apply_options o = cli_apply_options(cli, false);
+	CLEANUP(apply_plan_free) struct apply_plan *plan = NULL;
+
+	if (!f->published || cli_need(cli, NEED_STORE, &f->store_err) < 0 ||
+	    apply_plan(b, cli->store, &o, &plan, &f->store_err) < 0)
+		return;
+	f->reachable = true;
+	f->daemon = xstrdup(store_daemon(cli->store));
+	f->to_do = plan->plan->n_acts;
+	for (size_t i = 0; i < plan->plan->n; i++)
+		f->drift[plan->plan->change[i].class]++;
+}
+
+static int gather(struct cli *cli, struct facts *f, struct err *err)
+{
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	CLEANUP(sightings_free) struct sightings *seen = NULL;
+	CLEANUP(tree_free) struct tree *tree = NULL;
+	struct apply_options o;
+	int r = cli_need(cli, NEED_CONFIG | NEED_DB_READ, err);
+
+	if (r == 0)
+		r = blacklist_load(cli->db, cli->now, &b, err);
+	if (r == 0)
+		r = pull_state(cli->db, &f->sync, err);
+	if (r == 0)
+		r = sighting_list(cli->db, -1, NULL, &seen, err);
+	if (r < 0)
+		return r;
+	f->generation = blacklist_generation(b);
+	f->sightings = seen->n;
+	count_rows(b, f);
+	o = cli_apply_options(cli, false);
+	f->published = nodes_desired(b, &o.nodes, &tree, &f->publish_err) == 0;
+	f->nodes = f->published ? tree->n : 0;
+	ask_xenstore(cli, b, f);
+	return 0;
+}
+
+/* ---- what it means ---- */
+
+enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_CRITICAL, LEVEL_UNKNOWN };
+
+static enum level judge(const struct cli *cli, const struct facts *f, char ret_why[static 256])
+{
+	int64_t expires = f->sync->expires;
+	const char *why = "";
+	enum level level = LEVEL_OK;
+
+	if (!f->published) {
+		level = LEVEL_CRITICAL;
+		why = "the blacklist cannot be published";
+	} else if (!f->reachable) {
+		level = LEVEL_CRITICAL;
+		why = "xenstore cannot be reached";
+	} else if (f->drift[CHANGE_MISSING] || f->drift[CHANGE_WRONG_ACCESS]) {
+		level = LEVEL_CRITICAL;
+		why = "nodes are missing or unreadable: xenblacklist apply";
+	} else if (f->sync->version && expires != TIME_NONE && expires <= cli->now) {
+		level = LEVEL_CRITICAL;
+		why = "the manifest has expired";
+	} else if (f->to_do) {
+		level = LEVEL_WARNING;
+		why = "xenstore differs from the registry: xenblacklist apply";
+	} else if (f->drift[CHANGE_FOREIGN]) {
+		level = LEVEL_WARNING;
+		why = "somebody else has made nodes: xenblacklist plan";
+	} else if (f->sync->version && expires != TIME_NONE && expires <= cli->now + EXPIRES_SOON) {
+		level = LEVEL_WARNING;
+		why = "the manifest expires soon";
+	} else if (*cli->config->upstream_url && !f->sync->version) {
+		level = LEVEL_WARNING;
+		why = "upstream is configured and was never synced";
+	} else if (f->conflicts) {
+		level = LEVEL_WARNING;
+		why = "local products are in conflict with upstream: xenblacklist audit";
+	}
+	snprintf(ret_why, 256, "%s", why);
+	return level;
+}
+
+static const char *level_name(enum level l)
+{
+	static const char *const names[] = {
+		[LEVEL_OK] = "ok",
+		[LEVEL_WARNING] = "warning",
+		[LEVEL_CRITICAL] = "critical",
+		[LEVEL_UNKNOWN] = "unknown",
+	};
+
+	return names[l];
+}
+
+static size_t all_drift(const struct facts *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CLASSES; i++)
+		n += f->drift[i];
+	return n;
+}
+
+/* ---- one screen ---- */
+
+static void row(struct out *out, const char *title, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void row(struct out *out, const char *title, const char *fmt, ...)
+{
+	CLEANUP(free) char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	out_cell(out, "%s", title);
+	out_cell(out, "%s", text);
+}
+
+static void show_sync(struct out *out, const struct facts *f)
+{
+	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
+	const struct pull_state *s = f->sync;
+
+	if (!s->version) {
+		row(out, "Manifest", "none yet");
+		return;
+	}
+	row(out, "Manifest", "version %" PRIu64 ", issued %s, expires %s", s->version,
+	    time_text(s->issued, a), time_text(s->expires, b));
+	row(out, "Last contact", "%s%s%s", time_text(s->last_contact, a), *s->source ? ", " : "",
+	    s->source);
+	row(out, "Last change", "%s", time_text(s->last_change, a));
+}
+
+static void show_drift(struct out *out, const struct facts *f)
+{
+	char *text = xstrdup("");
+
+	for (size_t i = 0; i < CLASSES; i++) {
+		char *longer;
+
+		if (!f->drift[i])
+			continue;
+		longer = xasprintf("%s%s%zu %s", text, *text ? ", " : "", f->drift[i],
+				   change_class_name((enum change_class)i));
+		free(text);
+		text = longer;
+	}
+	row(out, "Drift", "%s", *text ? text : "none");
+	free(text);
+}
+
+static void show_text(struct cli *cli, const struct facts *f)
+{
+	struct out *out = cli->out;
+	char why[256];
+	enum level level = judge(cli, f, why);
+
+	out_table(out, "|");
+	out_cell(out, "State");
+	out_paint_cell(out,
+		       level == LEVEL_OK	? PAINT_GOOD
+		       : level == LEVEL_WARNING ? PAINT_WARN
+						: PAINT_BAD,
+		       "%s%s%s", level_name(level), *why ? ": " : "", why);
+	row(out, "Program", "%s %s", PACKAGE_NAME, PACKAGE_VERSION);
+	row(out, "Registry", "%s, generation %" PRIu64, db_path(cli->db), f->generation);
+	row(out, "Products", "%zu%s", f->products, f->conflicts ? ", some in conflict" : "");
+	row(out, "Entries", "%zu enforced, %zu audited, %zu waiting, %zu expired", f->enforced,
+	    f->audited, f->waiting, f->expired);
+	row(out, "Exceptions", "%zu", f->exceptions);
+	if (f->due)
+		row(out, "Due", "%zu entries or exceptions expire within 7 days", f->due);
+	show_sync(out, f);
+	if (f->published)
+		row(out, "Nodes", "%zu wanted", f->nodes);
+	else
+		row(out, "Nodes", "cannot be published: %s", f->publish_err.msg);
+	if (f->reachable) {
+		row(out, "Xenstore", "%s", f->daemon);
+		show_drift(out, f);
+	} else if (f->published) {
+		row(out, "Xenstore", "%s", f->store_err.msg);
+		row(out, "Drift", "not known");
+	}
+	row(out, "Sightings", "%zu", f->sightings);
+	out_table_end(out);
+}
+
+static void show_json(struct cli *cli, const struct facts *f)
+{
+	struct out *out = cli->out;
+	char why[256];
+	enum level level = judge(cli, f, why);
+
+	out_str(out, "state", level_name(level));
+	out_str(out, "why", *why ? why : NULL);
+	out_str(out, "version", PACKAGE_VERSION);
+	out_str(out, "registry", db_path(cli->db));
+	out_int(out, "generation", (int64_t)f->generation);
+	out_int(out, "products", (int64_t)f->products);
+	out_int(out, "conflicts", (int64_t)f->conflicts);
+	out_object(out, "entries");
+	out_int(out, "enforced", (int64_t)f->enforced);
+	out_int(out, "audited", (int64_t)f->audited);
+	out_int(out, "waiting", (int64_t)f->waiting);
+	out_int(out, "expired", (int64_t)f->expired);
+	out_close(out);
+	out_int(out, "exceptions", (int64_t)f->exceptions);
+	out_int(out, "due", (int64_t)f->due);
+	out_object(out, "manifest");
+	out_int(out, "version", (int64_t)f->sync->version);
+	out_time(out, "issued", f->sync->issued);
+	out_time(out, "expires", f->sync->expires);
+	out_time(out, "last_contact", f->sync->last_contact);
+	out_time(out, "last_change", f->sync->last_change);
+	out_str(out, "source", *f->sync->source ? f->sync->source : NULL);
+	out_close(out);
+	if (f->published)
+		out_int(out, "nodes", (int64_t)f->nodes);
+	else
+		out_null(out, "nodes");
+	out_str(out, "publish_error", f->published ? NULL : f->publish_err.msg);
+	out_str(out, "xenstore", f->daemon);
+	out_str(out, "xenstore_error", f->reachable || !f->published ? NULL : f->store_err.msg);
+	if (!f->reachable) {
+		out_null(out, "drift");
+	} else {
+		out_object(out, "drift");
+		for (size_t i = 0; i < CLASSES; i++)
+			out_int(out, change_class_name((enum change_class)i), (int64_t)f->drift[i]);
+		out_close(out);
+	}
+	out_int(out, "sightings", (int64_t)f->sightings);
+}
+
+/* ---- Nagios ---- */
+
+static int show_nagios(struct cli *cli, const struct facts *f)
+{
+	char why[256];
+	enum level level = judge(cli, f, why);
+	CLEANUP(free) char *name = xstrdup(level_name(level));
+
+	for (char *c = name; *c; c++)
+		*c = (char)(*c & ~0x20);
+	out_line(cli->out,
+		 "XENBLACKLIST %s - %s | entries=%zu nodes=%zu drift=%zu;0;; exceptions=%zu "
+		 "conflicts=%zu sightings=%zu",
+		 name, *why ? why : "xenstore is as the registry means it", f->enforced, f->nodes,
+		 all_drift(f), f->exceptions, f->conflicts, f->sightings);
+	return (int)level;
+}
+
+static int nagios_failed(struct cli *cli, const struct err *e)
+{
+	out_line(cli->out, "XENBLACKLIST UNKNOWN - %s", e->msg);
+	out_str(cli->out, "state", "unknown");
+	out_str(cli->out, "why", e->msg);
+	return LEVEL_UNKNOWN;
+}
+
+/* ---- Prometheus ---- */
+
+static void gauge(FILE *f, const char *name, const char *help, int64_t value)
+{
+	fprintf(f, "# HELP xenblacklist_%s %s\n# TYPE xenblacklist_%s gauge\n", name, help, name);
+	fprintf(f, "xenblacklist_%s %" PRId64 "\n", name, value);
+}
+
+static void gauge_time(FILE *f, const char *name, const char *help, int64_t t)
+{
+	if (t != TIME_NONE)
+		gauge(f, name, help, t);
+}
+
+static char *metrics(const struct facts *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	fprintf(f,
+		"# HELP xenblacklist_build_info Version of the program.\n"
+		"# TYPE xenblacklist_build_info gauge\n"
+		"xenblacklist_build_info{version=\"%s\"} 1\n",
+		PACKAGE_VERSION);
+	gauge(f, "registry_generation", "Committed changes of the registry.",
+	      (int64_t)s->generation);
+	gauge(f, "products", "Products in the registry.", (int64_t)s->products);
+	gauge(f, "product_conflicts", "Local products in conflict with upstream.",
+	      (int64_t)s->conflicts);
+	gauge(f, "entries_enforced", "Entries that are enforced now.", (int64_t)s->enforced);
+	gauge(f, "entries_audited", "Entries that are only counted.", (int64_t)s->audited);
+	gauge(f, "entries_expired", "Entries whose date has passed.", (int64_t)s->expired);
+	gauge(f, "exceptions", "Exceptions that hold now.", (int64_t)s->exceptions);
+	gauge(f, "manifest_version", "Version of the last manifest, 0 for none.",
+	      (int64_t)s->sync->version);
+	gauge_time(f, "manifest_expires_timestamp_seconds", "When the manifest expires.",
+		   s->sync->expires);
+	gauge_time(f, "last_contact_timestamp_seconds", "Last time that upstream answered.",
+		   s->sync->last_contact);
+	gauge_time(f, "last_change_timestamp_seconds", "Last time that a manifest was taken.",
+		   s->sync->last_change);
+	gauge(f, "nodes_wanted", "Nodes that the registry means.", (int64_t)s->nodes);
+	gauge(f, "xenstore_up", "Whether xenstore answered.", s->reachable);
+	gauge(f, "sightings", "Guests seen with a driver.", (int64_t)s->sightings);
+	if (s->reachable) {
+		fprintf(f, "# HELP xenblacklist_drift Nodes that differ from the registry.\n"
+			   "# TYPE xenblacklist_drift gauge\n");
+		for (size_t i = 0; i < CLASSES; i++)
+			fprintf(f, "xenblacklist_drift{class=\"%s\"} %zu\n",
+				change_class_name((enum change_class)i), s->drift[i]);
+	}
+	fclose(f);
+	return text;
+}
+
+static int run(struct cli *cli, struct err *err)
+{
+	const struct status_args *a = cli->args;
+	FACTS f = { 0 };
+	int r;
+
+	if (a->nagios && a->prometheus)
+		return err_set(err, ERR_USAGE, "'--nagios' and '--prometheus' exclude each other");
+	r = gather(cli, &f, err);
+	if (r < 0)
+		return a->nagios ? nagios_failed(cli, err) : r;
+	show_json(cli, &f);
+	if (a->nagios)
+		return show_nagios(cli, &f);
+	if (a->prometheus) {
+		CLEANUP(free) char *text = metrics(&f);
+
+		return file_write(a->prometheus, text, strlen(text), err);
+	}
+	show_text(cli, &f);
+	return 0;
+}
+
+const struct verb verb_status = {
+	.section = "Operations",
+	.name = "status",
+	.args_doc = "",
+	.summary = "show on one screen how things stand",
+	.options = options,
+	.option = option,
+	.args_size = sizeof(struct status_args),
+	.run = run,
+};

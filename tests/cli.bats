@@ -1,0 +1,218 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The frame of the command line: verbs, global options, help, output, exit statuses.
+
+load cli
+
+setup() {
+  cli_setup
+}
+
+@test "without a verb: usage on stderr, 64" {
+  xb_status 64
+  [ ! -s got.out ]
+  grep -q '^Usage: xenblacklist ' got.err
+}
+
+@test "--help, help and --version go to stdout" {
+  xb_status 0 --help
+  grep -q '^Registry:$' got.out
+  [ ! -s got.err ]
+  mv got.out help.out
+  xb_status 0 help
+  cmp got.out help.out
+  xb_status 0 --version
+  grep -qE '^xenblacklist [0-9.]+$' got.out
+  for library in sqlite jansson; do
+    grep -qE "^$library [0-9.]+" got.out
+  done
+}
+
+@test "--list-verbs names every verb of the help, and each has a summary, help and a schema" {
+  xb_status 0 --list-verbs
+  cp got.out verbs
+  [ "$(wc -l <verbs)" -gt 10 ]
+  [ -z "$(sort verbs | uniq -d)" ]
+  xb_status 0 help
+  cp got.out help.out
+  while read -r verb; do
+    grep -qE "^  $verb +[a-z]" help.out || { echo "no line for '$verb'"; return 1; }
+    [ -e "$SRCDIR/data/json-schema/${verb// /-}.json" ] || { echo "no schema of '$verb'"; return 1; }
+    # shellcheck disable=SC2086
+    xb_status 0 $verb --help
+    grep -q "^Usage: xenblacklist $verb" got.out
+    grep -q -- '--registry' got.out
+    mv got.out one
+    # shellcheck disable=SC2086
+    xb_status 0 help $verb
+    cmp one got.out
+  done <verbs
+}
+
+@test "lines of the help fit a terminal" {
+  xb_status 0 help
+  [ -z "$(awk 'length > 80' got.out)" ]
+}
+
+@test "every schema is one, and belongs to a verb" {
+  xb_status 0 --list-verbs
+  cp got.out verbs
+  for f in "$SRCDIR"/data/json-schema/*.json; do
+    name=$(basename "$f" .json)
+    /usr/bin/python3 -W ignore -c 'import json, sys, jsonschema
+jsonschema.Draft202012Validator.check_schema(json.load(open(sys.argv[1])))' "$f"
+    case $name in common | error) continue ;; esac
+    tr ' ' - <verbs | grep -qx "$name" || { echo "schema '$name' of no verb"; return 1; }
+  done
+}
+
+@test "an unknown verb or word of a group is 64, with what may be meant" {
+  xb 64 chekc <<'END'
+--
+xenblacklist: unknown verb 'chekc', did you mean 'check'?
+END
+  xb 64 zzzzzz <<'END'
+--
+xenblacklist: unknown verb 'zzzzzz' (see 'xenblacklist help')
+END
+  xb 64 product lsit <<'END'
+--
+xenblacklist: unknown verb 'product lsit', did you mean 'list'?
+END
+  xb 64 help product zzz <<'END'
+--
+xenblacklist: unknown verb 'product zzz' (see 'xenblacklist help')
+END
+  xb 64 '' <<'END'
+--
+xenblacklist: unknown verb '' (see 'xenblacklist help')
+END
+  xb 64 $'\e[31m' <<'END'
+--
+xenblacklist: unknown verb '\x1b[31m' (see 'xenblacklist help')
+END
+  xb_status 64 exception
+  grep -q "'exception' needs one of:" got.err
+  xb_status 0 exception --help
+  grep -q 'exception remove' got.out
+}
+
+@test "a verb of two words is found as two words only" {
+  xb_status 64 'product list'
+}
+
+@test "unknown options are 64 and name the verb, bytes in them are escaped" {
+  xb_status 64 product list --nonsense
+  grep -qx "xenblacklist product list: unrecognized option '--nonsense'" got.err
+  xb_status 64 --nonsense product list
+  grep -qx "xenblacklist: unrecognized option '--nonsense'" got.err
+  xb 64 list $'--\e[2J' <<'END'
+--
+xenblacklist: unknown option '--\x1b[2J'
+END
+}
+
+@test "too few and too many arguments are 64" {
+  xb_status 64 product show
+  grep -q '^xenblacklist product show: missing argument, expected PRODUCT$' got.err
+  xb_status 64 product show 1 2
+  grep -q "^xenblacklist product show: too many arguments: '2'$" got.err
+  xb_status 64 product show 1 $'\e'
+  grep -q '\\x1b' got.err
+}
+
+@test "global options stand before or after the verb" {
+  xb_status 0 --json --registry one.db product list
+  xb_status 0 product list --registry two.db --json
+  [ -e one.db ] && [ -e two.db ] && [ ! -e registry.db ]
+  jq -e '.schema == "xenblacklist/product-list/1"' got.out
+  xb_status 64 --registry '' product list
+  xb_status 64 --color pink product list
+}
+
+@test "the option wins over the environment" {
+  XENBLACKLIST_REGISTRY=env.db xb_status 0 product list
+  [ -e env.db ]
+  XENBLACKLIST_REGISTRY=other.db xb_status 0 product list --registry option.db
+  [ -e option.db ] && [ ! -e other.db ]
+}
+
+@test "colors: never in a file, always when asked for, not in JSON" {
+  xb_status 0 product list
+  lacks $'\e' got.out
+  xb_status 0 product list --color always
+  grep -q $'\e\\[1m' got.out
+  NO_COLOR=1 xb_status 0 product list --color always
+  grep -q $'\e' got.out
+  xb_status 0 product list --color always --json
+  lacks $'\e' got.out
+}
+
+@test "colors on a terminal, unless NO_COLOR" {
+  TERM=xterm script -qec "$XB product list" /dev/null </dev/null >tty.out
+  grep -q $'\e\\[1m' tty.out
+  TERM=xterm NO_COLOR=1 script -qec "$XB product list" /dev/null </dev/null >tty.out
+  lacks $'\e' tty.out
+  TERM=dumb script -qec "$XB product list" /dev/null </dev/null >tty.out
+  lacks $'\e' tty.out
+}
+
+@test "what cannot be written to stdout is 74" {
+  [ -w /dev/full ]
+  for words in 'product list' 'product list --json' '--help' '--version' '--list-verbs' 'help'; do
+    status=0
+    # shellcheck disable=SC2086
+    xb_run $words >/dev/full 2>got.err || status=$?
+    [ "$status" = 74 ] || { echo "$words: $status"; return 1; }
+  done
+  status=0
+  "$XB" product list >&- 2>got.err || status=$?
+  [ "$status" = 74 ]
+  grep -q 'cannot write to standard output' got.err
+}
+
+@test "a reader that goes away is 74 without a word" {
+  mkfifo pipe
+  xb_run encoding list >pipe 2>got.err &
+  pid=$!
+  exec 9<pipe
+  exec 9<&-
+  status=0
+  wait "$pid" || status=$?
+  # Either everything fitted into the pipe before the reader left, or this is how it ends.
+  [ "$status" = 74 ] || [ "$status" = 0 ]
+  [ ! -s got.err ]
+}
+
+@test "closed standard streams never become the registry" {
+  "$XB" product list <&- >got.out
+  "$XB" product list 2>&- >got.out
+  "$XB" product list <&- >&- 2>&- || [ $? = 74 ]
+  "$XB" history --verify
+}
+
+@test "the locale changes nothing" {
+  xb_status 0 product show 65535
+  mv got.out c.out
+  LC_ALL=de_DE.UTF-8 LANG=de_DE.UTF-8 LANGUAGE=de xb_status 0 product show 65535
+  cmp c.out got.out
+  LC_ALL=C xb_status 64 product show --nonsense
+  mv got.err c.err
+  LC_ALL=de_DE.UTF-8 LANGUAGE=de xb_status 64 product show --nonsense
+  cmp c.err got.err
+}
+
+@test "a failed run with --json prints an error object and the line on stderr" {
+  run_json 66 product show nobody
+  [ "$(json '[.verb, .exit_status, .code]')" = '["product show",66,null]' ]
+  grep -q "^xenblacklist: product show: no product 'nobody'" got.err
+}
+
+@test "a registry that cannot be made, or is none" {
+  mkdir dir
+  xb_status 73 product list --registry missing/dir/registry.db || xb_status 66 product list --registry missing/dir/registry.db
+  echo 'this is no registry, whatever its name says, and it is long enough to be looked at' >text.db
+  xb_status 65 product list --registry text.db
+  grep -q "text.db" got.err
+  [ "$(cat text.db)" = 'this is no registry, whatever its name says, and it is long enough to be looked at' ]
+}

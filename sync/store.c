@@ -564,41 +564,71 @@ static void level_prepare(struct level *l)
 		l->req[i] = (struct wire_request){ .type = types[i % 3], .path = l->path[i / 3] };
 }
 
+/* A node into the tree from its XS_READ and the XS_GET_PERMS after it: 0 when it is gone. */
+static int take_node(struct tree *t, struct wire_request *read, const char *path, struct err *err)
+{
+	struct wire_request *perms = read + 1;
+	char *text;
+
+	if (read->error == ENOENT || perms->error == ENOENT)
+		return 0;
+	if (read->error || perms->error)
+		return refusal(read->error ? read->error : perms->error, read->path, err);
+	text = perms_text(perms->data, perms->n);
+	if (!text)
+		return err_set(err, ERR_UNREACHABLE, "xenstore sent malformed permissions of '%s'",
+			       read->path);
+	GROW(t->node, t->n, t->cap);
+	t->node[t->n++] = (struct node){
+		.path = xstrdup(path),
+		.value = TAKE(read->data),
+		.value_n = read->n,
+		.perms = text,
+	};
+	return 1;
+}
+
 /* One node of a level into the tree, its children into the next level. */
 static int level_take(struct store *s, struct level *l, size_t i, const char *root, struct tree *t,
 		      struct level *next, struct err *err)
 {
-	struct wire_request *read = &l->req[3 * i], *perms = read + 1, *list = read + 2;
+	struct wire_request *req = &l->req[3 * i];
 	NAMES names = { 0 };
-	struct node *node;
-	char *text;
-	int r;
+	int r = req[2].error == ENOENT ? 0 : take_node(t, req, l->relative[i], err);
 
-	/* Gone since its parent was listed. */
-	if (read->error == ENOENT || perms->error == ENOENT || list->error == ENOENT)
-		return 0;
-	if (read->error || perms->error)
-		return refusal(read->error ? read->error : perms->error, l->path[i], err);
-	r = names_of(s, list, &names, err);
-	if (r == -ERR_NOT_FOUND)
-		return 0;
-	if (r < 0)
+	if (r <= 0)
 		return r;
-	text = perms_text(perms->data, perms->n);
-	if (!text)
-		return err_set(err, ERR_UNREACHABLE, "xenstore sent malformed permissions of '%s'",
-			       l->path[i]);
-	GROW(t->node, t->n, t->cap);
-	node = &t->node[t->n++];
-	node->path = TAKE(l->relative[i]);
-	node->value = TAKE(read->data);
-	node->value_n = read->n;
-	node->perms = text;
-	if (t->n + next->n + names.n > NODES_MAX)
+	r = names_of(s, &req[2], &names, err);
+	if (r == -ERR_NOT_FOUND) /* gone while its names were fetched */
+		return 0;
+	if (r == 0 && t->n + next->n + names.n > NODES_MAX)
 		return err_set(err, ERR_UNREACHABLE, "more than %u nodes under '%s'", NODES_MAX,
 			       root);
-	for (size_t k = 0; k < names.n; k++)
-		level_add(next, root, node->path, names.name[k]);
+	for (size_t k = 0; r == 0 && k < names.n; k++)
+		level_add(next, root, l->relative[i], names.name[k]);
+	return r;
+}
+
+int store_nodes(struct store *s, const char *const *paths, size_t n, struct tree **ret,
+		struct err *err)
+{
+	CLEANUP(tree_free) struct tree *t = xcalloc(1, sizeof(*t));
+	CLEANUP(free) struct wire_request *req = xcalloc(2 * n + 1, sizeof(*req));
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		req[2 * i] = (struct wire_request){ .type = XS_READ, .path = paths[i] };
+		req[2 * i + 1] = (struct wire_request){ .type = XS_GET_PERMS, .path = paths[i] };
+	}
+	r = ask(s, req, 2 * n, err);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = take_node(t, &req[2 * i], paths[i], err);
+	wire_requests_clear(req, 2 * n);
+	if (r < 0)
+		return r;
+	if (t->n)
+		qsort(t->node, t->n, sizeof(*t->node), by_path);
+	*ret = TAKE(t);
 	return 0;
 }
 

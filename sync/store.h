@@ -54,6 +54,10 @@ DEFINE_CLEANUP(struct tree *, tree_free)
 /* The whole subtree of PATH with values and permissions; an empty tree when PATH is missing. */
 int store_tree(struct store *s, const char *path, struct tree **ret, struct err *err);
 
+/* Value and permissions of N nodes by their absolute paths; what is missing is left out. */
+int store_nodes(struct store *s, const char *const *paths, size_t n, struct tree **ret,
+		struct err *err);
+
 enum store_op_kind {
 	STORE_WRITE,	/* creates missing parents, keeps permissions of an existing node */
 	STORE_SETPERMS, /* PERMS */

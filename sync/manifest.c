@@ -792,14 +792,19 @@ static int check_rows(struct parser *p)
 	if (n < m->encodings->n)
 		n = m->encodings->n;
 	x = xcalloc(n, sizeof(*x));
+	m->encoding_at = xcalloc(m->encodings->n, sizeof(uint32_t));
+	m->product_at = xcalloc(m->products->n, sizeof(uint32_t));
+	m->entry_at = xcalloc(m->entries->n, sizeof(uint32_t));
 	for (size_t i = 0; i < m->encodings->n; i++)
 		x[i] = (struct indexed){ m->encodings->row[i].name, 0, i };
 	r = check_unique(p, x, m->encodings->n, "encodings", "name");
 	if (r < 0)
 		return r;
 	encodings = xcalloc(m->encodings->n, sizeof(*encodings));
-	for (size_t i = 0; i < m->encodings->n; i++)
+	for (size_t i = 0; i < m->encodings->n; i++) {
+		m->encoding_at[i] = (uint32_t)x[i].at;
 		encodings[i] = m->encodings->row[x[i].at];
+	}
 
 	for (size_t i = 0; i < m->products->n; i++)
 		x[i] = (struct indexed){ m->products->product[i]->name, 0, i };
@@ -812,8 +817,10 @@ static int check_rows(struct parser *p)
 	if (r < 0)
 		return r;
 	products = xcalloc(m->products->n, sizeof(*products));
-	for (size_t i = 0; i < m->products->n; i++)
+	for (size_t i = 0; i < m->products->n; i++) {
+		m->product_at[i] = (uint32_t)x[i].at;
 		products[i] = m->products->product[x[i].at];
+	}
 
 	for (size_t i = 0; i < m->entries->n; i++)
 		x[i] = (struct indexed){ m->entries->entry[i]->id, 0, i };
@@ -821,8 +828,10 @@ static int check_rows(struct parser *p)
 	if (r < 0)
 		return r;
 	entries = xcalloc(m->entries->n, sizeof(*entries));
-	for (size_t i = 0; i < m->entries->n; i++)
+	for (size_t i = 0; i < m->entries->n; i++) {
+		m->entry_at[i] = (uint32_t)x[i].at;
 		entries[i] = m->entries->entry[x[i].at];
+	}
 
 	for (size_t i = 0; i < m->encodings->n; i++)
 		m->encodings->row[i] = encodings[i];
@@ -893,6 +902,9 @@ void manifest_free(struct manifest *m)
 		strings_free(m->keys->revoked, m->keys->n_revoked);
 	}
 	free(m->keys);
+	free(m->encoding_at);
+	free(m->product_at);
+	free(m->entry_at);
 	strings_free(m->notices, m->n_notices);
 	free(m);
 }

@@ -28,7 +28,9 @@ struct manifest {
 	struct products *products;	 /* ascending by number */
 	struct entries *entries;	 /* ascending by id */
 	struct manifest_keys *keys;	 /* NULL: no change of keys */
-	char **notices;			 /* sentences: members that were skipped; escaped */
+	/* Where each row stood in the document, for messages; NULL when not parsed from one. */
+	uint32_t *encoding_at, *product_at, *entry_at;
+	char **notices; /* sentences: members that were skipped; escaped */
 	size_t n_notices;
 };
 void manifest_free(struct manifest *m);

@@ -65,7 +65,6 @@ int pull(struct db *db, const struct pull_options *o, struct pull_result **ret, 
 /* Xen's own header at [header] url: products on unassigned numbers are added, nothing else. */
 struct pull_header_result {
 	char *source;
-	bool not_modified;
 	size_t added;
 	char **notices; /* every product added and everything that differs */
 	size_t n_notices;
@@ -102,10 +101,10 @@ int pull_state(struct db *db, struct pull_state **ret, struct err *err);
 int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, struct err *err);
 
 /*
- * Cron manners. Notes how a sync ended (FAILURE: NULL for success) in REGISTRY.sync, and tells
- * whether that is news: the state changed, another failure than before, or a day has passed since
- * the failure was told. The file is all that a failed sync leaves behind. Best effort: when it
- * cannot be written everything is news.
+ * Cron manners. Notes how a sync ended in REGISTRY.sync and tells whether that is news: FAILURE
+ * (a stable word: a code or an exit status; NULL for success) is another than last time, or a day
+ * has passed since it was told. The file is all that a failed sync leaves behind. Best effort:
+ * when it cannot be written everything is news.
  */
 bool pull_is_news(const char *registry, const char *failure, int64_t now);
 

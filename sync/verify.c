@@ -427,6 +427,17 @@ static int signature_parse(const struct signature_file *f, struct signatures *to
 	return 0;
 }
 
+bool keyring_knows(const struct keyring *k, const struct signature_file *f)
+{
+	struct signatures sigs = { 0 };
+	struct err ignored;
+	bool knows;
+
+	knows = signature_parse(f, &sigs, &ignored) < 0 || find_id(&k->usable, sigs.sig[0].id);
+	signatures_clear(&sigs);
+	return knows;
+}
+
 /* Both signatures of one file: over the hash, and over signature and trusted comment. */
 static int signature_check(const struct signature *s, const struct key *key,
 			   const unsigned char hash[static HASH_BYTES], struct err *err)

@@ -51,6 +51,9 @@ struct signature_file {
 	const char *where;
 };
 
+/* False when the file is a well-formed signature by a key that is not in K or is revoked. */
+bool keyring_knows(const struct keyring *k, const struct signature_file *f);
+
 struct verified; /* bytes that the threshold of a keyring has signed */
 void verified_free(struct verified *v);
 DEFINE_CLEANUP(struct verified *, verified_free)

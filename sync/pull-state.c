@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a host remembers from one sync to the next: the last trusted version (apart from the list,
+ * so that an emptied list does not forget it), validators, rotated keys; all of it small values
+ * of the registry, written in the transaction of the change. The lock and the memory of failures
+ * are files beside the registry.
+ */
+#include "sync/pull-state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "registry/digest.h"
+
+#define REMIND_SECONDS 86400
+
+/* ---- values ---- */
+
+static int get_text(struct db *db, const char *key, char **ret, struct err *err)
+{
+	int r = db_meta_get(db, key, ret, err);
+
+	if (r == 0 && !*ret)
+		*ret = xstrdup("");
+	return r;
+}
+
+static int get_number(struct db *db, const char *key, uint64_t *ret, struct err *err)
+{
+	CLEANUP(free) char *text = NULL;
+	int r = db_meta_get(db, key, &text, err);
+
+	*ret = 0;
+	if (r < 0 || !text)
+		return r;
+	if (!parse_u64(span_str(text), ret))
+		return err_set(err, ERR_INVALID, "the registry's '%s' is not a number: '%s'", key,
+			       text);
+	return 0;
+}
+
+static int get_time(struct db *db, const char *key, int64_t *ret, struct err *err)
+{
+	CLEANUP(free) char *text = NULL;
+	int r = db_meta_get(db, key, &text, err);
+
+	*ret = TIME_NONE;
+	if (r < 0 || !text)
+		return r;
+	if (!time_parse(span_str(text), ret))
+		return err_set(err, ERR_INVALID, "the registry's '%s' is not a date: '%s'", key,
+			       text);
+	return 0;
+}
+
+static int set_time(struct db *db, const char *key, int64_t t, struct err *err)
+{
+	char buf[TIME_TEXT_MAX];
+
+	return db_meta_set(db, key, time_text(t, buf), err);
+}
+
+int pull_state(struct db *db, struct pull_state **ret, struct err *err)
+{
+	CLEANUP(pull_state_free) struct pull_state *s = xcalloc(1, sizeof(*s));
+	CLEANUP(free) char *keys = NULL;
+	int r;
+
+	if ((r = get_number(db, "sync.version", &s->version, err)) < 0 ||
+	    (r = get_text(db, "sync.digest", &s->digest, err)) < 0 ||
+	    (r = get_time(db, "sync.issued", &s->issued, err)) < 0 ||
+	    (r = get_time(db, "sync.expires", &s->expires, err)) < 0 ||
+	    (r = get_time(db, "sync.contact", &s->last_contact, err)) < 0 ||
+	    (r = get_time(db, "sync.change", &s->last_change, err)) < 0 ||
+	    (r = get_text(db, "sync.source", &s->source, err)) < 0 ||
+	    (r = db_meta_get(db, "sync.keys", &keys, err)) < 0)
+		return r;
+	s->keys_rotated = keys;
+	*ret = TAKE(s);
+	return 0;
+}
+
+void pull_state_free(struct pull_state *s)
+{
+	if (!s)
+		return;
+	free(s->digest);
+	free(s->source);
+	free(s);
+}
+
+int pull_state_change(struct db *db, const struct manifest *m, const char *digest, struct err *err)
+{
+	CLEANUP(free) char *version = xasprintf("%" PRIu64, m->version);
+	int r;
+
+	if ((r = db_meta_set(db, "sync.version", version, err)) < 0 ||
+	    (r = db_meta_set(db, "sync.digest", digest, err)) < 0 ||
+	    (r = set_time(db, "sync.issued", m->issued, err)) < 0 ||
+	    (r = set_time(db, "sync.expires", m->expires, err)) < 0)
+		return r;
+	return set_time(db, "sync.change", db_now(db), err);
+}
+
+int pull_state_contact(struct db *db, const char *source, const struct fetch_validators *v,
+		       const char *url, const char *trust, struct err *err)
+{
+	bool known = v && (*v->etag || *v->last_modified);
+	CLEANUP(free) char *key = known ? pull_url_digest(url, trust) : NULL;
+	int r;
+
+	if ((r = set_time(db, "sync.contact", db_now(db), err)) < 0 ||
+	    (r = db_meta_set(db, "sync.source", source, err)) < 0 ||
+	    (r = db_meta_set(db, "sync.validated", key, err)) < 0 ||
+	    (r = db_meta_set(db, "sync.etag", known ? v->etag : NULL, err)) < 0)
+		return r;
+	return db_meta_set(db, "sync.last-modified", known ? v->last_modified : NULL, err);
+}
+
+int pull_state_touch(struct db *db, struct err *err)
+{
+	return set_time(db, "sync.contact", db_now(db), err);
+}
+
+char *pull_url_digest(const char *url, const char *trust)
+{
+	struct digest *d = digest_new();
+	char *ret = xcalloc(1, DIGEST_HEX);
+
+	digest_text(d, url);
+	digest_text(d, trust);
+	digest_hex(d, ret);
+	return ret;
+}
+
+int pull_validators(struct db *db, const char *url, const char *trust, struct fetch_validators *ret,
+		    struct err *err)
+{
+	CLEANUP(free) char *want = pull_url_digest(url, trust);
+	CLEANUP(free) char *have = NULL, *etag = NULL, *modified = NULL;
+	int r;
+
+	*ret = (struct fetch_validators){ 0 };
+	if ((r = get_text(db, "sync.validated", &have, err)) < 0 ||
+	    (r = get_text(db, "sync.etag", &etag, err)) < 0 ||
+	    (r = get_text(db, "sync.last-modified", &modified, err)) < 0)
+		return r;
+	if (strcmp(have, want) != 0)
+		return 0;
+	snprintf(ret->etag, sizeof(ret->etag), "%s", etag);
+	snprintf(ret->last_modified, sizeof(ret->last_modified), "%s", modified);
+	return 0;
+}
+
+/* ---- keys ---- */
+
+static void digest_ring(struct digest *d, const struct keyring *k)
+{
+	digest_u64(d, keyring_threshold(k));
+	digest_u64(d, keyring_size(k));
+	for (size_t i = 0; i < keyring_size(k); i++)
+		digest_text(d, keyring_base64(k, i));
+	for (size_t i = 0; i < keyring_revoked_size(k); i++)
+		digest_text(d, keyring_revoked_base64(k, i));
+}
+
+char *pull_keyring_digest(const struct keyring *k)
+{
+	struct digest *d = digest_new();
+	char *ret = xcalloc(1, DIGEST_HEX);
+
+	digest_ring(d, k);
+	digest_hex(d, ret);
+	return ret;
+}
+
+/* "threshold 1 key RW... revoked RW...": words, so that sqlite3 shows it on one line. */
+static int parse_ring(const char *text, struct keyring **ret, struct err *err)
+{
+	CLEANUP(keyring_free) struct keyring *k = NULL;
+	struct span rest = span_str(text), word, value;
+	uint32_t threshold;
+	int r = 0;
+
+	while (r == 0 && rest.n) {
+		CLEANUP(free) char *s = NULL;
+
+		if (!span_cut(rest, " ", &word, &rest) || !span_cut(rest, " ", &value, &rest)) {
+			r = -1;
+			break;
+		}
+		s = xstrndup(value.p, value.n);
+		if (span_eq(word, "threshold") && !k && parse_u32(value, &threshold))
+			k = keyring_new(threshold);
+		else if (span_eq(word, "key") && k)
+			r = keyring_add(k, s, "sync.keys", err);
+		else if (span_eq(word, "revoked") && k)
+			r = keyring_revoke(k, s, "sync.keys", err);
+		else
+			r = -1;
+	}
+	if (r < 0 || !k)
+		return err_set(err, ERR_INVALID, "the registry's 'sync.keys' cannot be read");
+	*ret = TAKE(k);
+	return 0;
+}
+
+int pull_keyring_set(struct db *db, const struct config *c, const struct keyring *k,
+		     struct err *err)
+{
+	CLEANUP(keyring_free) struct keyring *base = NULL;
+	CLEANUP(free) char *text = NULL, *base_digest = NULL;
+	size_t n = 0;
+	FILE *f;
+	int r;
+
+	r = keyring_load(c->keys_dir, c->threshold, &base, err);
+	if (r < 0)
+		return r;
+	base_digest = pull_keyring_digest(base);
+	f = open_memstream(&text, &n);
+	if (!f)
+		abort();
+	fprintf(f, "threshold %" PRIu32 " ", keyring_threshold(k));
+	for (size_t i = 0; i < keyring_size(k); i++)
+		fprintf(f, "key %s ", keyring_base64(k, i));
+	for (size_t i = 0; i < keyring_revoked_size(k); i++)
+		fprintf(f, "revoked %s ", keyring_revoked_base64(k, i));
+	fclose(f);
+	r = db_meta_set(db, "sync.keys", text, err);
+	return r < 0 ? r : db_meta_set(db, "sync.keys-base", base_digest, err);
+}
+
+int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, struct err *err)
+{
+	CLEANUP(keyring_free) struct keyring *base = NULL;
+	CLEANUP(free) char *rotated = NULL, *rotated_base = NULL, *digest = NULL;
+	int r = keyring_load(c->keys_dir, c->threshold, &base, err);
+
+	if (r < 0)
+		return r;
+	if ((r = db_meta_get(db, "sync.keys", &rotated, err)) < 0 ||
+	    (r = db_meta_get(db, "sync.keys-base", &rotated_base, err)) < 0)
+		return r;
+	digest = pull_keyring_digest(base);
+	if (rotated && rotated_base && strcmp(rotated_base, digest) == 0)
+		return parse_ring(rotated, ret, err);
+	*ret = TAKE(base);
+	return 0;
+}
+
+/* ---- files beside the registry ---- */
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int pull_lock(const char *registry, uint32_t wait, int *ret_fd, struct err *err)
+{
+	static const struct timespec pause = { 0, 50 * 1000000 };
+	CLEANUP(free) char *path = xasprintf("%s.lock", registry);
+	CLEANUP(close_fd)
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+	int64_t end = monotonic_ms() + (int64_t)wait * 1000;
+
+	if (fd < 0)
+		return err_set(err, errno == EACCES || errno == EPERM ? ERR_DENIED : ERR_CREATE,
+			       "cannot open the lock '%s': %s", path, strerror(errno));
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return err_set(err, ERR_IO, "cannot lock '%s': %s", path, strerror(errno));
+		if (monotonic_ms() >= end)
+			return err_refuse(err, REFUSAL_LOCKED,
+					  "another sync is running ('%s' is locked): try again "
+					  "later, or with --wait",
+					  path);
+		nanosleep(&pause, NULL);
+	}
+	*ret_fd = fd;
+	fd = -1;
+	return 0;
+}
+
+/* "ok" or "failed TOLD MESSAGE". */
+static bool read_note(const char *path, int64_t *ret_told, char **ret_message)
+{
+	CLEANUP(close_file) FILE *f = fopen(path, "re");
+	char text[2048];
+	struct span word, told, message;
+	size_t n;
+
+	if (!f)
+		return false;
+	n = fread(text, 1, sizeof(text), f);
+	if (n && text[n - 1] == '\n')
+		n--;
+	if (!span_cut(span_of(text, n), " ", &word, &message) || !span_eq(word, "failed") ||
+	    !span_cut(message, " ", &told, &message) || !time_parse(told, ret_told))
+		return false;
+	*ret_message = xstrndup(message.p, message.n);
+	return true;
+}
+
+static void write_note(const char *path, const char *text)
+{
+	CLEANUP(free) char *temporary = xasprintf("%s.XXXXXX", path);
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool ok;
+
+	if (!f) {
+		close_fd(fd);
+		return;
+	}
+	ok = fprintf(f, "%s\n", text) > 0 && fchmod(fd, 0644) == 0;
+	ok = fclose(f) == 0 && ok;
+	if (!ok || rename(temporary, path) < 0)
+		unlink(temporary);
+}
+
+bool pull_is_news(const char *registry, const char *failure, int64_t now)
+{
+	CLEANUP(free) char *path = xasprintf("%s.sync", registry);
+	CLEANUP(free) char *before = NULL, *text = NULL;
+	char buf[TIME_TEXT_MAX];
+	int64_t told = 0;
+	bool failed = read_note(path, &told, &before);
+
+	if (!failure) {
+		if (failed)
+			unlink(path);
+		return failed;
+	}
+	if (failed && strncmp(before, failure, strlen(before)) == 0 && now >= told &&
+	    now - told < REMIND_SECONDS)
+		return false;
+	text = xasprintf("failed %s %.1500s", time_text(now, buf), failure);
+	write_note(path, text);
+	return true;
+}

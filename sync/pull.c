@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The order of things. Everything that can be known without writing is decided first, mirror by
+ * mirror; then one transaction writes rows and memory together, or nothing.
+ */
+#include "sync/pull.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sync/gates.h"
+#include "sync/header.h"
+#include "sync/pull-state.h"
+#include "sync/source.h"
+
+#define FEW_ENTRIES 3 /* losing fewer is never a tripwire */
+
+/* What one source came to. */
+struct candidate {
+	struct source source;
+	char *text;
+	struct fetch_validators validators;
+	char *digest;
+	struct manifest *manifest; /* NULL: nothing new */
+	struct keyring *rotated;   /* NULL: no change of keys */
+	bool not_modified;
+	char **signer;
+	size_t n_signers;
+};
+
+struct pull {
+	struct db *db;
+	const struct pull_options *o;
+	struct pull_state *last;
+	struct keyring *keys;
+	char *trust; /* digest of keys */
+	struct fetcher *fetcher;
+	struct pull_result *result;
+};
+
+static void free_strings(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
+static void candidate_free(struct candidate *c)
+{
+	free(c->text);
+	free(c->digest);
+	manifest_free(c->manifest);
+	keyring_free(c->rotated);
+	free_strings(c->signer, c->n_signers);
+}
+#define CANDIDATE __attribute__((__cleanup__(candidate_free))) struct candidate
+
+static void pull_clear(struct pull *p)
+{
+	pull_state_free(p->last);
+	keyring_free(p->keys);
+	free(p->trust);
+	fetcher_close(p->fetcher);
+	pull_result_free(p->result);
+}
+#define PULL __attribute__((__cleanup__(pull_clear))) struct pull
+
+void pull_result_free(struct pull_result *r)
+{
+	if (!r)
+		return;
+	free(r->source);
+	free_strings(r->signer, r->n_signers);
+	free_strings(r->notices, r->n_notices);
+	free(r);
+}
+
+static void notice(char ***list, size_t *n, struct span text)
+{
+	*list = xreallocarray(*list, *n + 1, sizeof(**list));
+	(*list)[(*n)++] = escape_bytes(text.p, text.n);
+}
+
+static void notices(char ***list, size_t *n, const char *lines)
+{
+	struct span rest = span_str(lines), line;
+
+	while (span_cut(rest, "\n", &line, &rest))
+		notice(list, n, line);
+	if (rest.n)
+		notice(list, n, rest);
+}
+
+static void on_fetch(void *ctx, uint64_t done, uint64_t all)
+{
+	const struct pull_options *o = ctx;
+
+	o->progress(o->ctx, "fetch", done, all);
+}
+
+static int open_fetcher(const struct pull_options *o, struct fetcher **ret, struct err *err)
+{
+	struct fetch_options f = {
+		.ca_file = o->config->ca_file,
+		.pinned_public_key = o->config->pinned_public_key,
+		.budget = o->config->timeout,
+		.retries = o->config->retries,
+		.progress = o->progress ? on_fetch : NULL,
+		.ctx = (void *)(uintptr_t)o,
+	};
+
+	return fetcher_open(&f, ret, err);
+}
+
+/* ---- without writing ---- */
+
+static int make_ring(const struct manifest_keys *mk, struct keyring **ret, struct err *err)
+{
+	CLEANUP(keyring_free) struct keyring *k = keyring_new(mk->threshold);
+	int r;
+
+	for (size_t i = 0; i < mk->n; i++) {
+		r = keyring_add(k, mk->key[i], "manifest keys.keys", err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < mk->n_revoked; i++) {
+		r = keyring_revoke(k, mk->revoked[i], "manifest keys.revoked", err);
+		if (r < 0)
+			return r;
+	}
+	*ret = TAKE(k);
+	return 0;
+}
+
+static int check_rotation(struct pull *p, const struct verified *v, struct candidate *c,
+			  struct err *err)
+{
+	CLEANUP(keyring_free) struct keyring *new = NULL;
+	int r;
+
+	if (!c->manifest->keys)
+		return 0;
+	r = make_ring(c->manifest->keys, &new, err);
+	if (r < 0)
+		return r;
+	if (keyring_equal(new, p->keys))
+		return 0;
+	r = source_verify_again(&c->source, v, new, err);
+	if (r < 0)
+		return err_wrap(err, "the manifest's new keys have not signed it");
+	c->rotated = TAKE(new);
+	return 0;
+}
+
+static int examine(struct pull *p, const struct verified *v, struct candidate *c, struct err *err)
+{
+	CLEANUP(manifest_free) struct manifest *m = NULL;
+	int64_t now = db_now(p->db);
+	int r;
+
+	c->digest = xstrdup(verified_digest(v));
+	for (size_t i = 0; i < verified_signers(v); i++)
+		notice(&c->signer, &c->n_signers, span_str(verified_signer(v, i)));
+	r = manifest_parse(v, &m, err);
+	if (r < 0)
+		return r;
+	r = gate_version(p->last, m, c->digest, p->o->accept_version, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		c->manifest = TAKE(m);
+	r = gate_issued(c->manifest ? c->manifest->issued : m->issued, now, err);
+	if (r < 0)
+		return r;
+	r = gate_expires(c->manifest ? c->manifest->expires : m->expires, now, err);
+	if (r < 0 || !c->manifest)
+		return r;
+	return check_rotation(p, v, c, err);
+}
+
+static int try_source(struct pull *p, const char *where, struct candidate *c, struct err *err)
+{
+	CLEANUP(verified_free) struct verified *v = NULL;
+	struct fetch_validators known = { 0 };
+	int r;
+
+	c->source = (struct source){ .fetcher = p->fetcher,
+				     .where = where,
+				     .max_size = p->o->config->max_size,
+				     .signatures = p->o->signatures,
+				     .n_signatures = p->o->n_signatures };
+	c->text = source_text(&c->source);
+	if (p->fetcher && p->last->version) {
+		r = pull_validators(p->db, where, p->trust, &known, err);
+		if (r < 0)
+			return r;
+	}
+	r = source_get(&c->source, p->keys, &known, &v, &c->validators, err);
+	if (r < 0)
+		return r;
+	if (!v) {
+		c->not_modified = true;
+		r = gate_issued(p->last->issued, db_now(p->db), err);
+		return r < 0 ? r : gate_expires(p->last->expires, db_now(p->db), err);
+	}
+	return examine(p, v, c, err);
+}
+
+/* A mirror that is down, stale or wrong must not keep us from the next one. */
+static bool next_may_help(const struct err *err)
+{
+	return err->kind == ERR_REFUSED || err->kind == ERR_UNREACHABLE ||
+	       err->kind == ERR_NOT_FOUND;
+}
+
+static int choose_url(struct pull *p, struct candidate *ret, struct err *err)
+{
+	const struct config *c = p->o->config;
+	const char *first = p->o->url ? p->o->url : c->upstream_url;
+	size_t n_mirrors = p->o->url ? 0 : c->n_mirrors;
+	struct err first_err = { 0 };
+	int r;
+
+	if (!*first)
+		return err_set(
+			err, ERR_CONFIG,
+			"nothing to sync from: set '[upstream] url', or give --url or --from");
+	r = open_fetcher(p->o, &p->fetcher, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i <= n_mirrors; i++) {
+		CANDIDATE candidate = { 0 };
+		struct err e = { 0 };
+
+		r = try_source(p, i ? c->mirrors[i - 1] : first, &candidate, &e);
+		if (r == 0) {
+			*ret = candidate;
+			candidate = (struct candidate){ 0 };
+			return 0;
+		}
+		if (r < 0 && e.kind == ERR_NOT_FOUND)
+			e.kind = ERR_UNREACHABLE;
+		if (e.kind == ERR_USAGE && !p->o->url)
+			e.kind = ERR_CONFIG;
+		if (i == 0)
+			first_err = e;
+		if (!next_may_help(&e)) {
+			*err = e;
+			return -(int)e.kind;
+		}
+		if (i < n_mirrors || i > 0) {
+			CLEANUP(free)
+			char *text = xasprintf("'%s' was no help: %s", candidate.text, e.msg);
+
+			notice(&p->result->notices, &p->result->n_notices, span_str(text));
+		}
+	}
+	*err = first_err;
+	if (n_mirrors)
+		return err_wrap(err, "all %zu mirrors failed too, first", n_mirrors);
+	return -(int)err->kind;
+}
+
+/* ---- the transaction ---- */
+
+static void count(struct pull_counts *c, enum put_result put)
+{
+	c->all++;
+	c->added += put == PUT_ADDED;
+	c->changed += put == PUT_CHANGED;
+}
+
+/* Upstream's data clashing with itself or with what is frozen is the manifest's fault. */
+static int blame(struct err *err, const char *list, uint32_t at)
+{
+	if (err->kind == ERR_INVALID || err->kind == ERR_EXISTS || err->kind == ERR_NOT_FOUND)
+		return err_refuse(err, REFUSAL_SCHEMA, "manifest %s[%" PRIu32 "]: %s", list, at,
+				  err->msg);
+	return -(int)err->kind;
+}
+
+static int put_rows(struct pull *p, const struct manifest *m, struct err *err)
+{
+	struct pull_result *to = p->result;
+	struct product_notes notes;
+	enum put_result put;
+
+	for (size_t i = 0; i < m->encodings->n; i++) {
+		if (encoding_put_upstream(p->db, &m->encodings->row[i], &put, &notes, err) < 0)
+			return blame(err, "encodings", m->encoding_at[i]);
+		count(&to->encodings, put);
+		notices(&to->notices, &to->n_notices, notes.text);
+	}
+	for (size_t i = 0; i < m->products->n; i++) {
+		if (product_put_upstream(p->db, m->products->product[i], &put, &notes, err) < 0)
+			return blame(err, "products", m->product_at[i]);
+		count(&to->products, put);
+		notices(&to->notices, &to->n_notices, notes.text);
+	}
+	return 0;
+}
+
+/*
+ * Growth and loss. --accept-version names one version that an administrator has looked at: that
+ * one may do both.
+ */
+static int tripwires(struct pull *p, const struct coverage *before, const struct coverage *after,
+		     size_t entries_before, const struct entries_change *change, uint64_t version,
+		     struct err *err)
+{
+	uint32_t max_new = p->o->config->max_new;
+	uint64_t lost = 0, had = coverage_count(before);
+	int r;
+
+	r = coverage_minus(after, before, &p->result->new_builds, err);
+	if (r < 0)
+		return r;
+	r = coverage_minus(before, after, &lost, err);
+	if (r < 0 || p->o->accept_version == version)
+		return r;
+	if (p->result->new_builds > max_new)
+		return err_refuse(err, REFUSAL_TRIPWIRE,
+				  "manifest version %" PRIu64 " blacklists %" PRIu64
+				  " new builds, more than '[policy] max-new' = %" PRIu32
+				  " (--accept-version %" PRIu64 " takes it)",
+				  version, p->result->new_builds, max_new, version);
+	if (change->removed >= FEW_ENTRIES && change->removed * 2 > entries_before &&
+	    lost * 2 > had)
+		return err_refuse(err, REFUSAL_TRIPWIRE,
+				  "manifest version %" PRIu64
+				  " removes %zu of %zu entries (--accept-version %" PRIu64
+				  " takes it)",
+				  version, change->removed, entries_before, version);
+	return 0;
+}
+
+static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_coverage,
+			  struct err *err)
+{
+	CLEANUP(entries_free) struct entries *es = NULL;
+	int r = entry_list(db, &es, err);
+
+	if (r < 0)
+		return r;
+	*ret = 0;
+	for (size_t i = 0; i < es->n; i++)
+		*ret += es->entry[i]->origin == ORIGIN_UPSTREAM;
+	return coverage_new(db, es, NULL, true, ret_coverage, err);
+}
+
+static int write_manifest(struct pull *p, const struct candidate *c, struct err *err)
+{
+	CLEANUP(coverage_free) struct coverage *before = NULL, *after = NULL;
+	const struct manifest *m = c->manifest;
+	bool family = p->o->config->family_allow;
+	struct entries_change change = { 0 };
+	size_t entries_before;
+	int r;
+
+	if ((r = count_upstream(p->db, &entries_before, &before, err)) < 0 ||
+	    (r = put_rows(p, m, err)) < 0 ||
+	    (r = coverage_new(p->db, m->entries, m->entry_at, family, &after, err)) < 0)
+		return r;
+	for (size_t i = 0; i < m->entries->n; i++)
+		m->entries->entry[i]->whole_family = family;
+	r = entries_replace_upstream(p->db, m->entries->entry, m->entries->n, &change, err);
+	if (r < 0 && (err->kind == ERR_INVALID || err->kind == ERR_NOT_FOUND))
+		return err_refuse(err, REFUSAL_SCHEMA, "manifest entries: %s", err->msg);
+	if (r < 0)
+		return r;
+	p->result->entries = (struct pull_counts){ .added = change.added,
+						   .changed = change.changed,
+						   .removed = change.removed,
+						   .all = m->entries->n };
+	if ((r = tripwires(p, before, after, entries_before, &change, m->version, err)) < 0 ||
+	    (r = pull_state_change(p->db, m, c->digest, err)) < 0)
+		return r;
+	if (!c->rotated)
+		return 0;
+	p->result->keys_changed = true;
+	return pull_keyring_set(p->db, p->o->config, c->rotated, err);
+}
+
+static int commit(struct pull *p, const struct candidate *c, struct err *err)
+{
+	CLEANUP(free)
+	char *trust = c->rotated ? pull_keyring_digest(c->rotated) : xstrdup(p->trust);
+	DB_TX tx = { 0 };
+	int r;
+
+	if (p->o->progress)
+		p->o->progress(p->o->ctx, "registry", 0, 0);
+	r = db_begin(p->db, &tx, err);
+	if (r == 0 && c->manifest)
+		r = write_manifest(p, c, err);
+	if (r < 0)
+		return r;
+	/* A 304 brings no new validators of its own: those that were sent still hold. */
+	if (!c->not_modified)
+		r = pull_state_contact(p->db, c->text, p->fetcher ? &c->validators : NULL,
+				       c->source.where, trust, err);
+	else
+		r = pull_state_touch(p->db, err);
+	if (r < 0 || p->o->dry_run)
+		return r;
+	return db_commit(&tx, err);
+}
+
+static void report(struct pull *p, struct candidate *c)
+{
+	struct pull_result *r = p->result;
+
+	r->outcome = c->manifest ? PULL_CHANGED : PULL_SAME;
+	r->not_modified = c->not_modified;
+	r->source = TAKE(c->text);
+	r->previous = p->last->version;
+	r->version = c->manifest ? c->manifest->version : p->last->version;
+	r->issued = c->manifest ? c->manifest->issued : p->last->issued;
+	r->expires = c->manifest ? c->manifest->expires : p->last->expires;
+	r->signer = TAKE(c->signer);
+	r->n_signers = c->n_signers;
+	c->n_signers = 0;
+	for (size_t i = 0; c->manifest && i < c->manifest->n_notices; i++)
+		notice(&r->notices, &r->n_notices, span_str(c->manifest->notices[i]));
+}
+
+int pull(struct db *db, const struct pull_options *o, struct pull_result **ret, struct err *err)
+{
+	PULL p = { .db = db, .o = o };
+	CANDIDATE c = { 0 };
+	int r;
+
+	p.result = xcalloc(1, sizeof(*p.result));
+	if ((r = pull_state(db, &p.last, err)) < 0 ||
+	    (r = pull_keyring(db, o->config, &p.keys, err)) < 0)
+		return r;
+	p.trust = pull_keyring_digest(p.keys);
+	r = o->from ? try_source(&p, o->from, &c, err) : choose_url(&p, &c, err);
+	if (r == 0)
+		r = commit(&p, &c, err);
+	if (r < 0)
+		return r;
+	report(&p, &c);
+	*ret = TAKE(p.result);
+	return 0;
+}
+
+/* ---- Xen's header ---- */
+
+void pull_header_result_free(struct pull_header_result *r)
+{
+	if (!r)
+		return;
+	free(r->source);
+	free_strings(r->notices, r->n_notices);
+	free(r);
+}
+
+static bool is_reserved(const struct reservations *rs, uint16_t number)
+{
+	for (size_t i = 0; i < rs->n; i++) {
+		if (rs->row[i].kind == RESERVED_CLOSED && number >= rs->row[i].first &&
+		    number <= rs->row[i].last)
+			return true;
+	}
+	return false;
+}
+
+/* Adds one product, unless that would touch any other row. 1: added. */
+static int add_from_header(struct db *db, const struct header_change *c, const char *source,
+			   bool dry_run, char **ret_why, struct err *err)
+{
+	struct product p = { .number = c->number,
+			     .name = c->name,
+			     .status = c->number == UINT16_MAX ? STATUS_EXPERIMENTAL
+							       : STATUS_ASSIGNED,
+			     .vendor = c->comment,
+			     .reference = (char *)(uintptr_t)source,
+			     .deadline = TIME_NONE };
+	struct product_notes notes = { 0 };
+	enum put_result put;
+	DB_TX tx = { 0 };
+	int r = db_begin(db, &tx, err);
+
+	if (r < 0)
+		return r;
+	r = product_put_upstream(db, &p, &put, &notes, err);
+	if (r < 0 && err->kind != ERR_INVALID && err->kind != ERR_EXISTS)
+		return r;
+	if (r < 0 || *notes.text || put != PUT_ADDED) {
+		*ret_why = xstrdup(r < 0 ? err->msg : notes.text);
+		return 0;
+	}
+	r = dry_run ? 0 : db_commit(&tx, err);
+	return r < 0 ? r : 1;
+}
+
+static int take_header(struct db *db, const struct header *h, const char *source, bool dry_run,
+		       struct pull_header_result *to, struct err *err)
+{
+	CLEANUP(products_free) struct products *ps = NULL;
+	CLEANUP(reservations_free) struct reservations *rs = NULL;
+	CLEANUP(header_changes_free) struct header_changes *changes = NULL;
+	int r;
+
+	if ((r = product_list(db, &ps, err)) < 0 || (r = reservation_list(db, &rs, err)) < 0)
+		return r;
+	changes = header_diff(h, ps);
+	for (size_t i = 0; i < changes->n; i++) {
+		const struct header_change *c = &changes->change[i];
+		CLEANUP(free) char *text = NULL, *why = NULL;
+
+		if (c->class == HEADER_SAME || c->class == HEADER_MISSING)
+			continue;
+		if (c->class == HEADER_RENAMED) {
+			text = xasprintf("product %u is '%s' in the header and '%s' here",
+					 c->number, c->name, c->have_name);
+		} else if (c->class == HEADER_RENUMBERED) {
+			text = xasprintf("'%s' has the number %u in the header and %u here",
+					 c->name, c->number, c->have_number);
+		} else if (is_reserved(rs, c->number)) {
+			text = xasprintf("product %u, '%s', of the header is in a reserved range",
+					 c->number, c->name);
+		} else {
+			r = add_from_header(db, c, source, dry_run, &why, err);
+			if (r < 0)
+				return r;
+			to->added += (size_t)r;
+			text = r ? xasprintf("product %u, '%s', is new", c->number, c->name)
+				 : xasprintf("product %u, '%s', of the header was not added: %s",
+					     c->number, c->name, why);
+		}
+		notice(&to->notices, &to->n_notices, span_str(text));
+	}
+	return 0;
+}
+
+int pull_header(struct db *db, const struct pull_options *o, struct pull_header_result **ret,
+		struct err *err)
+{
+	CLEANUP(pull_header_result_free)
+	struct pull_header_result *to = xcalloc(1, sizeof(*to));
+	CLEANUP(fetcher_close) struct fetcher *fetcher = NULL;
+	CLEANUP(fetched_free) struct fetched *f = NULL;
+	CLEANUP(header_free) struct header *h = NULL;
+	const char *url = o->config->header_url;
+	uint64_t max = o->config->max_size;
+	int r;
+
+	to->source = fetch_url_text(url);
+	r = open_fetcher(o, &fetcher, err);
+	if (r < 0)
+		return r;
+	r = fetch(fetcher, url, max < HEADER_SIZE_MAX ? max : HEADER_SIZE_MAX, NULL, &f, err);
+	if (r < 0) {
+		if (err->kind == ERR_USAGE)
+			err->kind = ERR_CONFIG;
+		if (err->kind == ERR_NOT_FOUND)
+			err->kind = ERR_UNREACHABLE;
+		return -(int)err->kind;
+	}
+	r = header_parse(f->bytes, f->n, &h, err);
+	if (r < 0)
+		return err_refuse(err, REFUSAL_SCHEMA, "'%s': %s", to->source, err->msg);
+	r = take_header(db, h, to->source, o->dry_run, to, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(to);
+	return 0;
+}

@@ -307,12 +307,34 @@ static void untangle(struct bag *bag)
 	out = swap;
 }
 
+/*
+ * At most so many strided pieces are looked at for one build: those that begin before it and, as
+ * far as reach tells, may still hold it.
+ */
+static bool too_deep(const struct bag *strided)
+{
+	CLEANUP(free) uint32_t *reaches = xcalloc(strided->n + 1, sizeof(*reaches));
+	uint32_t reach = 0;
+	size_t back = 0;
+
+	for (size_t i = 0; i < strided->n; i++) {
+		const struct builds_piece *p = &strided->piece[i];
+
+		while (back < i && reaches[back] < p->first)
+			back++;
+		if (i - back > BUILDS_EXPAND_MAX)
+			return true;
+		reach = p->last > reach ? p->last : reach;
+		reaches[i] = reach;
+	}
+	return false;
+}
+
 static struct builds *finish(struct bag *strided, struct bag *ranges)
 {
 	struct builds *b = xcalloc(1, sizeof(*b));
 	size_t k = 0;
 
-	sort(strided->piece, strided->n, by_first);
 	b->range = TAKE(ranges->piece);
 	b->n_range = ranges->n;
 	b->strided = TAKE(strided->piece);
@@ -352,7 +374,8 @@ static int normalize(struct bag *bag, struct builds **ret, struct err *err)
 	sort(clear.piece, clear.n, by_class);
 	untangle(&clear);
 	part(&clear, &ranges);
-	if (exhausted(bag))
+	sort(clear.piece, clear.n, by_first);
+	if (exhausted(bag) || too_deep(&clear))
 		return err_refuse(err, REFUSAL_BUDGET,
 				  "these sets of builds shatter each other into too many pieces: "
 				  "name fewer, or ranges of numbers");

@@ -38,7 +38,7 @@ struct builds_notes {
  * greater weight divided by its own, minus one.
  */
 #define BUILDS_PIECES_MAX 65536
-#define BUILDS_EXPAND_MAX 4096
+#define BUILDS_EXPAND_MAX 1024
 int builds_parse(const char *text, const struct encoding_use *uses, size_t n_uses,
 		 struct builds **ret, struct builds_notes *ret_notes, struct err *err);
 
@@ -61,7 +61,8 @@ DEFINE_CLEANUP(struct builds *, builds_free)
 
 /*
  * New sets; the arguments stay the caller's. Exact for every mix of ranges and strides. Work and
- * memory are bounded: ERR_REFUSED/BUDGET when sets of many different strides shatter each other.
+ * memory are bounded: ERR_REFUSED/BUDGET when sets of many different strides shatter each other,
+ * or more than BUILDS_EXPAND_MAX progressions lie over each other.
  * Many sets are united in one call: N calls of two would take quadratic time.
  */
 int builds_union(const struct builds *const *sets, size_t n, struct builds **ret, struct err *err);

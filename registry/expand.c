@@ -9,13 +9,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define EACH_MAX 4096
+
 struct job {
 	const struct encoding *e;
 	const struct encoding_field *field;
 	size_t n;
 	uint32_t stride; /* what single builds are counted as, so that neighbours join */
 	struct expansion *x;
-	size_t begin; /* where the pieces of this range begin in X */
+	size_t pieces, each; /* what this range has added so far, see add() and add_each() */
 	struct err *err;
 };
 
@@ -30,26 +32,35 @@ void expansion_free(struct expansion *x)
 	free(x);
 }
 
-static int add(const struct job *j, uint64_t first, uint64_t last, uint64_t stride)
+static void put(struct job *j, uint64_t first, uint64_t last, uint64_t stride)
 {
 	struct expansion *x = j->x;
 
-	if (x->n - j->begin >= BUILDS_EXPAND_MAX)
-		return err_refuse(j->err, REFUSAL_BUDGET,
-				  "the versions fall into more than %d separate pieces: name a "
-				  "narrower range, or builds by number",
-				  BUILDS_EXPAND_MAX);
 	GROW(x->piece, x->n, x->cap);
 	x->piece[x->n++] = (struct builds_piece){
 		.first = (uint32_t)first,
 		.last = (uint32_t)last,
 		.stride = (uint32_t)stride,
 	};
+}
+
+static int too_many(struct job *j)
+{
+	return err_refuse(j->err, REFUSAL_BUDGET,
+			  "the versions fall into too many separate pieces: name a narrower range, "
+			  "or builds by number");
+}
+
+static int add(struct job *j, uint64_t first, uint64_t last, uint64_t stride)
+{
+	if (++j->pieces > BUILDS_EXPAND_MAX)
+		return too_many(j);
+	put(j, first, last, stride);
 	return 0;
 }
 
 /* Indexes of the fields by rising weight. */
-static void by_weight(const struct job *j, size_t at[ENCODING_FIELDS_MAX])
+static void by_weight(struct job *j, size_t at[ENCODING_FIELDS_MAX])
 {
 	for (size_t i = 0; i < j->n; i++) {
 		size_t k = i;
@@ -61,7 +72,7 @@ static void by_weight(const struct job *j, size_t at[ENCODING_FIELDS_MAX])
 }
 
 /* The pieces from BEGIN on, each repeated TIMES more at distances of WEIGHT. */
-static int repeat(const struct job *j, size_t begin, uint64_t weight, uint64_t times)
+static int repeat(struct job *j, size_t begin, uint64_t weight, uint64_t times)
 {
 	struct expansion *x = j->x;
 	size_t end = x->n;
@@ -76,9 +87,6 @@ static int repeat(const struct job *j, size_t begin, uint64_t weight, uint64_t t
 			x->piece[i].stride = (uint32_t)weight;
 		} else if (weight % p.stride == 0 && weight <= span + p.stride) {
 			x->piece[i].last = (uint32_t)(p.last + stretch);
-		} else if (p.stride % weight == 0 && p.stride <= stretch + weight) {
-			x->piece[i].last = (uint32_t)(p.last + stretch);
-			x->piece[i].stride = (uint32_t)weight;
 		} else if (times <= span / p.stride) {
 			for (uint64_t t = 1; t <= times && r == 0; t++)
 				r = add(j, p.first + t * weight, p.last + t * weight, p.stride);
@@ -92,7 +100,7 @@ static int repeat(const struct job *j, size_t begin, uint64_t weight, uint64_t t
 	return r;
 }
 
-static int add_sum(const struct job *j, const struct box *b)
+static int add_sum(struct job *j, const struct box *b)
 {
 	size_t begin = j->x->n, at[ENCODING_FIELDS_MAX];
 	uint64_t base = encoding_eval(j->e, b->from);
@@ -109,7 +117,7 @@ static int add_sum(const struct job *j, const struct box *b)
 }
 
 /* True when no two terms can set the same bit in this box, so that '|' is a sum. */
-static bool is_sum(const struct job *j, const struct box *b)
+static bool is_sum(struct job *j, const struct box *b)
 {
 	uint32_t seen = encoding_base(j->e);
 
@@ -128,18 +136,18 @@ static bool is_sum(const struct job *j, const struct box *b)
 	return true;
 }
 
-/* Bits in common: version by version. */
-static int add_each(const struct job *j, const struct box *b)
+/* Bits in common: version by version, of which many may have the same build. */
+static int add_each(struct job *j, const struct box *b)
 {
 	struct box now = *b;
 	size_t i;
 
 	do {
 		uint32_t build = encoding_eval(j->e, now.from);
-		int r = add(j, build, build, j->stride);
 
-		if (r < 0)
-			return r;
+		if (++j->each > EACH_MAX)
+			return too_many(j);
+		put(j, build, build, j->stride);
 		for (i = j->n; i-- > 0;) {
 			if (now.from[i] < b->to[i]) {
 				now.from[i]++;
@@ -152,7 +160,7 @@ static int add_each(const struct job *j, const struct box *b)
 }
 
 /* Applies the policies to B and adds what is left of it. */
-static int add_box(const struct job *j, struct box b)
+static int add_box(struct job *j, struct box b)
 {
 	unsigned stopped = 0;
 	bool empty = false;
@@ -176,8 +184,7 @@ static int add_box(const struct job *j, struct box b)
 }
 
 /* The box that has FIXED up to field I, FROM to TO there, and everything behind. */
-static int add_slice(const struct job *j, const uint32_t *fixed, size_t i, uint64_t from,
-		     uint64_t to)
+static int add_slice(struct job *j, const uint32_t *fixed, size_t i, uint64_t from, uint64_t to)
 {
 	struct box b = { { 0 }, { 0 } };
 
@@ -190,7 +197,7 @@ static int add_slice(const struct job *j, const uint32_t *fixed, size_t i, uint6
 	return add_box(j, b);
 }
 
-static bool all_least(const struct job *j, const uint32_t *v, size_t i)
+static bool all_least(struct job *j, const uint32_t *v, size_t i)
 {
 	for (; i < j->n; i++)
 		if (v[i])
@@ -198,7 +205,7 @@ static bool all_least(const struct job *j, const uint32_t *v, size_t i)
 	return true;
 }
 
-static bool all_greatest(const struct job *j, const uint32_t *v, size_t i)
+static bool all_greatest(struct job *j, const uint32_t *v, size_t i)
 {
 	for (; i < j->n; i++)
 		if (v[i] < j->field[i].nominal)
@@ -210,7 +217,7 @@ int expand_versions(const struct encoding *e, const uint32_t first[static ENCODI
 		    const uint32_t last[static ENCODING_FIELDS_MAX], struct expansion *x,
 		    struct err *err)
 {
-	struct job j = { .e = e, .x = x, .begin = x->n, .err = err };
+	struct job j = { .e = e, .x = x, .err = err };
 	size_t split = 0;
 	bool whole = true;
 	int r;

@@ -603,7 +603,7 @@ static void budgets(void **state)
 		{ "a.b", "a[65535]<<8 | b[65535]", "0.0..65535.65535" },
 		{ "a.b", "a[15]<<8 | b[65535]", "1.*" },
 	};
-	struct builds_piece piece[64];
+	struct builds_piece piece[2048];
 	struct builds *b = NULL;
 	struct err err;
 
@@ -619,8 +619,14 @@ static void budgets(void **state)
 		assert_null(b);
 	}
 	/* Strides without common divisors, all over each other. */
-	for (uint32_t i = 0; i < ARRAY_SIZE(piece); i++)
+	for (uint32_t i = 0; i < 64; i++)
 		piece[i] = (struct builds_piece){ i, UINT32_MAX, 2 * i + 101 };
+	assert_int_equal(builds_make(piece, 64, &b, &err), -ERR_REFUSED);
+	assert_int_equal(err.refusal, REFUSAL_BUDGET);
+	assert_null(b);
+	/* One stride, but every lookup would have to go through all of them. */
+	for (uint32_t i = 0; i < ARRAY_SIZE(piece); i++)
+		piece[i] = (struct builds_piece){ 2 * i, UINT32_MAX, 8192 };
 	assert_int_equal(builds_make(piece, ARRAY_SIZE(piece), &b, &err), -ERR_REFUSED);
 	assert_int_equal(err.refusal, REFUSAL_BUDGET);
 	assert_null(b);

@@ -5,7 +5,8 @@
 /*
  * Which guest was seen to announce which product and build, when, by whom, and how far that can
  * be trusted. One row per guest, product, build and source; seen again, its last time moves.
- * Sightings are observations, not decisions: they are in no history and raise no generation.
+ * Sightings are observations, not decisions: they are in no history and raise no generation. Of
+ * one guest and source the latest 64 are kept, so that no guest can fill the registry.
  */
 #include "registry/db.h"
 
@@ -29,7 +30,7 @@ const char *sighting_verdict_name(enum sighting_verdict v);
 #define SIGHTING_GUEST_MAX 255
 
 struct sighting {
-	char *guest; /* name, or "domain-N" where only the number is known; any bytes but NUL */
+	char *guest; /* name, or "domain-N" where only the number is known; escaped when recorded */
 	char *uuid;  /* "" when not known */
 	uint16_t product;
 	uint32_t build;
@@ -62,5 +63,7 @@ int sighting_list(struct db *db, int32_t product, const char *guest, struct sigh
 /* How far a scan has read one log file; KEY is the file's identity, STATE opaque text. */
 int sighting_scan_get(struct db *db, const char *key, char **ret_state, struct err *err);
 int sighting_scan_set(struct db *db, const char *key, const char *state, struct err *err);
+/* Forgets every key that is not among the N ones: files that are gone. */
+int sighting_scan_keep(struct db *db, char *const *keys, size_t n, struct err *err);
 
 #endif

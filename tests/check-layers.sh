@@ -25,6 +25,7 @@ nothing "jansson.h only in sync/manifest.c and cli/output.c" users 'jansson\.h' 
 nothing "sodium.h only in sync/verify.c and registry/digest.c" \
   users 'sodium.*\.h' sync/verify.c registry/digest.c
 nothing "ini.h only in registry/config.c" users 'ini\.h' registry/config.c
+nothing "zlib.h only in sync/guests.c" users 'zlib\.h' sync/guests.c
 nothing "xenstore.h only in sync/store.c" users 'xenstore.*\.h' sync/store.c
 nothing "xs_wire.h only in sync/wire.[ch]" users 'xen/io/xs_wire\.h' sync/wire.h
 nothing "the device-model libraries only in device/ioreq.c" \

@@ -106,7 +106,7 @@ static int allow_calls(scmp_filter_ctx ctx)
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-				     SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
+				     SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS, 0));
 	return r;
 }
 

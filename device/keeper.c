@@ -74,7 +74,7 @@ static int read_text(struct keeper *k, const char *path, char **ret, struct err 
 		*ret = xstrdup("");
 		return 0;
 	}
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, char **ret,

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "cli/subject.h"
 #include "registry/blacklist.h"
@@ -256,9 +257,41 @@ static bool is_about_line(const struct err *err)
 	return err->kind == ERR_INVALID || err->kind == ERR_NOT_FOUND || err->kind == ERR_USAGE;
 }
 
+/* For JSON, where the list of answers has to end before another begins. */
+struct bad_lines {
+	struct bad_line {
+		size_t number;
+		char *message;
+	} * line;
+	size_t n, cap;
+};
+
+static void note_bad_line(struct checker *c, struct bad_lines *bad, size_t number,
+			  const struct err *e)
+{
+	out_error(c->cli->out, e);
+	GROW(bad->line, bad->n, bad->cap);
+	bad->line[bad->n++] = (struct bad_line){ number, xstrdup(e->msg) };
+}
+
+static void show_bad_lines(struct checker *c, struct bad_lines *bad)
+{
+	out_list(c->cli->out, "bad_lines");
+	for (size_t i = 0; i < bad->n; i++) {
+		out_object(c->cli->out, NULL);
+		out_int(c->cli->out, "line", (int64_t)bad->line[i].number);
+		out_str(c->cli->out, "message", bad->line[i].message);
+		out_close(c->cli->out);
+		free(bad->line[i].message);
+	}
+	out_close(c->cli->out);
+	free(bad->line);
+}
+
 static int check_lines(struct checker *c, struct err *err)
 {
-	size_t number = 0, bad = 0, hits = 0, n = 0;
+	size_t number = 0, hits = 0;
+	struct bad_lines bad = { 0 };
 	char line[LINE_BYTES];
 	const char *why;
 	int got, r;
@@ -277,22 +310,20 @@ static int check_lines(struct checker *c, struct err *err)
 				*err = e;
 				return r;
 			}
-			bad++;
-			out_error(c->cli->out, &e);
+			note_bad_line(c, &bad, number, &e);
 			continue;
 		}
-		n++;
 		hits += r == EXIT_YES;
 	}
 	out_close(c->cli->out);
-	out_int(c->cli->out, "lines", (int64_t)number);
-	out_int(c->cli->out, "bad_lines", (int64_t)bad);
 	if (ferror(stdin))
 		return err_set(err, ERR_IO, "cannot read standard input");
-	if (bad)
-		return err_set(err, ERR_INVALID, "%zu of %zu lines could not be checked", bad,
-			       number);
-	return hits ? EXIT_YES : 0;
+	out_int(c->cli->out, "lines", (int64_t)number);
+	show_bad_lines(c, &bad);
+	if (!bad.n)
+		return hits ? EXIT_YES : 0;
+	out_note(c->cli->out, "%zu of %zu lines could not be checked", bad.n, number);
+	return EX_DATAERR;
 }
 
 static int run(struct cli *cli, struct err *err)

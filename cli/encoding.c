@@ -272,8 +272,7 @@ static void decode_use(struct out *out, const struct encoding_use *use, uint32_t
 	if (v.ambiguous)
 		out_note(out, "ambiguous: %s", v.why);
 	if (*use->user)
-		out_note(out, "builds %" PRIu32 " to %" PRIu32 " are used by %s", use->from,
-			 use->to, use->user);
+		out_note(out, "used by %s", use->user);
 	out_str(out, "encoding", name);
 	out_str(out, "version", *v.text && !v.impossible ? v.text : NULL);
 	out_bool(out, "constant", f.constant);

@@ -97,9 +97,9 @@ static void show_row(struct out *out, const struct history_row *h)
 	out_str(out, "verb", h->verb);
 	out_str(out, "act", h->act);
 	out_str(out, "subject", h->subject);
-	out_str(out, "reason", h->reason);
+	out_str(out, "reason", h->reason && *h->reason ? h->reason : NULL);
 	out_int(out, "uid", h->uid);
-	out_str(out, "sudo_user", h->sudo_user);
+	out_str(out, "sudo_user", h->sudo_user && *h->sudo_user ? h->sudo_user : NULL);
 	out_str(out, "host", h->host);
 	out_str(out, "before", h->before);
 	out_str(out, "after", h->after);

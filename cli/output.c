@@ -417,10 +417,26 @@ void out_time(struct out *out, const char *key, int64_t t)
 
 /* ---- talk ---- */
 
+/*
+ * Messages from below may quote text that is escaped already: here a backslash stays one. Every
+ * "\x5c" stands for a backslash, for escaping has left no other.
+ */
+static void keep_backslashes(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from; to++) {
+		*to = *from;
+		from += strncmp(from, "\\x5c", 4) == 0 ? 4 : 1;
+	}
+	*to = '\0';
+}
+
 static void talk(struct out *out, const char *what, const char *fmt, va_list ap)
 {
 	CLEANUP(free) char *text = format_escaped(fmt, ap);
 
+	keep_backslashes(text);
 	progress_clear(out);
 	fprintf(stderr, "xenblacklist: %s%s%s%s\n", out->verb, *out->verb ? ": " : "", what, text);
 }

@@ -82,7 +82,16 @@ extern const struct verb verb_encoding_show;
 extern const struct verb verb_encoding_define;
 extern const struct verb verb_encode;
 extern const struct verb verb_decode;
+extern const struct verb verb_add;
+extern const struct verb verb_remove;
+extern const struct verb verb_list;
+extern const struct verb verb_exception_add;
+extern const struct verb verb_exception_remove;
+extern const struct verb verb_exception_list;
 extern const struct verb verb_check;
+extern const struct verb verb_plan;
+extern const struct verb verb_apply;
+extern const struct verb verb_status;
 extern const struct verb verb_history;
 
 /* Options that several verbs share. Return 0 or -ERR_USAGE. */

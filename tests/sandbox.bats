@@ -55,3 +55,38 @@ teardown() {
   [ "$status" -eq 7 ]
   [ "$output" = y ]
 }
+
+@test "another domain speaks through its ring, with its own rights" {
+  sandbox_start
+  guest=$BUILDDIR/tests/sandbox/ring-client
+  xenstore-write /t/all one
+  xenstore-chmod /t/all r0
+  xenstore-write /t/five two
+  xenstore-chmod /t/five n0 r5
+  xenstore-write /t/none three
+  [ "$("$guest" 5 read /t/all)" = one ]
+  [ "$("$guest" 5 read /t/five)" = two ]
+  run "$guest" 5 read /t/none
+  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  run "$guest" 6 read /t/five
+  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  run "$guest" 6 write /t/all mine
+  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  # More than the ring holds at once.
+  xenstore-write /local/domain/6/data ""
+  xenstore-chmod /local/domain/6/data n6
+  long=$(head -c 1900 /dev/zero | tr '\0' q)
+  "$guest" 6 write data "$long"
+  [ "$("$guest" 6 read /local/domain/6/data)" = "$long" ]
+}
+
+@test "a stub domain has the rights of its guest as well" {
+  sandbox_start
+  guest=$BUILDDIR/tests/sandbox/ring-client
+  xenstore-write /t/five two
+  xenstore-chmod /t/five n0 r5
+  run "$guest" 7 read /t/five
+  [ "$output" = EACCES ]
+  "$guest" 7 target 5
+  [ "$("$guest" 7 read /t/five)" = two ]
+}

@@ -24,6 +24,8 @@ struct db {
 	struct actor actor;
 	int64_t now;
 	bool writable;
+	uint32_t busy_ms, waited_ms; /* how long to wait for a lock, and how long it was */
+	uint32_t draw;		     /* last of a sequence of random numbers */
 	bool in_tx, in_snapshot;
 	bool recorded; /* the open transaction has added to the history */
 	struct stmt_slot slot[STMT_SLOTS];

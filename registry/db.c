@@ -21,7 +21,7 @@
 #include "registry/text.h"
 
 #define APPLICATION_ID 0x78626c31 /* "xbl1" */
-#define BUSY_MS 10000
+#define BUSY_MS 10000		  /* not counting the time that a busy machine takes */
 
 static int run(struct db *db, const char *sql, struct err *err)
 {
@@ -43,6 +43,28 @@ static int value(struct db *db, const char *sql, int64_t *ret, struct err *err)
 
 /* ---- connections ---- */
 
+/*
+ * Waits for a lock. SQLite's own handler backs off to 100 ms, and of a hundred that wait the
+ * first ones then wait longest; short random naps give everybody a chance.
+ */
+static int wait_for_lock(void *ctx, int tries)
+{
+	struct db *db = ctx;
+	uint32_t ms;
+	struct timespec nap = { 0 };
+
+	if (tries == 0)
+		db->waited_ms = 0;
+	if (db->waited_ms >= db->busy_ms)
+		return 0;
+	db->draw = db->draw * 1664525u + 1013904223u;
+	ms = 1 + (db->draw >> 16) % (tries < 16 ? 4u : 16u);
+	nap.tv_nsec = (long)ms * 1000000;
+	nanosleep(&nap, NULL);
+	db->waited_ms += ms;
+	return 1;
+}
+
 static int harden(struct db *db, struct err *err)
 {
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
@@ -50,7 +72,7 @@ static int harden(struct db *db, struct err *err)
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DDL, 0, (int *)NULL);
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
 	sqlite3_limit(db->sqlite, SQLITE_LIMIT_ATTACHED, 0);
-	sqlite3_busy_timeout(db->sqlite, BUSY_MS);
+	sqlite3_busy_handler(db->sqlite, wait_for_lock, db);
 	return run(db,
 		   "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
 		   "PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY",
@@ -68,6 +90,8 @@ static struct db *connection_new(const char *path, const struct actor *actor, in
 	if (!db->actor.verb)
 		db->actor.verb = "";
 	db->now = now;
+	db->busy_ms = BUSY_MS;
+	db->draw = (uint32_t)getpid();
 	return db;
 }
 

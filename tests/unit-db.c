@@ -332,7 +332,7 @@ static void locked(void **state)
 	DB_TX first = { 0 };
 	DB_TX second = { 0 };
 
-	sqlite3_busy_timeout(b->sqlite, 20);
+	b->busy_ms = 20;
 	ok(db_begin(a, &first, &err), &err);
 	fails(db_begin(b, &second, &err), ERR_BUSY, "locked by another process", &err);
 	assert_int_equal(err.refusal, REFUSAL_LOCKED);

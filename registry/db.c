@@ -182,7 +182,11 @@ static int schema_version(struct db *db, int64_t *ret, struct err *err)
 	return 0;
 }
 
-/* All steps in one transaction: the rows are recorded as the newest schema writes them. */
+/*
+ * All steps in one transaction. A step that changes what the state of a row looks like will have
+ * to record the rows that it changed and no others: rows that were tampered with before are to be
+ * found afterwards, too.
+ */
 static int migrate(struct db *db, struct err *err)
 {
 	CLEANUP(free) char *before = NULL;
@@ -198,8 +202,7 @@ static int migrate(struct db *db, struct err *err)
 	before = xasprintf("{\"schema\":%lld}", (long long)version);
 	after = xasprintf("{\"schema\":%zu}", schema_n_steps);
 	if ((r = write_steps(db, version, err)) < 0 ||
-	    (r = history_add(db, "migrate", "registry", before, after, err)) < 0 ||
-	    (r = history_adopt(db, "migrate", err)) < 0)
+	    (r = history_add(db, "migrate", "registry", before, after, err)) < 0)
 		return r;
 	return db_commit(&tx, err);
 }

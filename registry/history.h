@@ -62,7 +62,7 @@ int history_seal(struct db *db, struct err *err);
 /* Compares every row with the last state that the history holds of it. */
 int history_compare(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
 		    struct err *err);
-/* Records, as ACT, every row that history_compare() would find (seed and migrations). */
+/* Records, as ACT, every row that history_compare() would find: the seed. */
 int history_adopt(struct db *db, const char *act, struct err *err);
 
 #endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Registries as older releases wrote them, kept under tests/data/registry/schema-N.db, opened by
+ * this program. Each holds the same content: what content() looks for.
+ */
+#include "tests/unit.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "registry/blacklist.h"
+#include "registry/history.h"
+#include "registry/schema.h"
+#include "tests/registry.h"
+
+#define SAVED_TIME 1763650000
+
+static void copy_saved(size_t schema, const char *to)
+{
+	const char *srcdir = getenv("SRCDIR");
+	CLEANUP(free)
+	char *from =
+		xasprintf("%s/tests/data/registry/schema-%zu.db", srcdir ? srcdir : ".", schema);
+	CLEANUP(close_file) FILE *in = fopen(from, "r");
+	CLEANUP(close_file) FILE *out = fopen(to, "w");
+	char buf[4096];
+	size_t n;
+
+	if (!in || !out)
+		fail_msg("cannot copy '%s'", from);
+	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
+		assert_int_equal(fwrite(buf, 1, n, out), n);
+	assert_int_equal(chmod(to, 0644), 0);
+}
+
+static void content(struct db *db)
+{
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	CLEANUP(product_free) struct product *p = NULL;
+	CLEANUP(entry_free) struct entry *e = NULL;
+	CLEANUP(free) char *value = NULL;
+	struct err err = { 0 };
+	struct verdict v;
+
+	ok(product_find(db, "saved.driver", &p, &err), &err);
+	assert_int_equal(p->number, 6);
+	assert_int_equal(p->status, STATUS_PROVISIONAL);
+	assert_true(p->deadline == 1900000000);
+	assert_string_equal(p->node, "saved-driver");
+	assert_string_equal(p->vendor, "Saved Vendor");
+	assert_int_equal(p->n_encodings, 1);
+	assert_string_equal(p->encoding[0].encoding, "saved-encoding");
+	ok(entry_find(db, "SAVED-1", &e, &err), &err);
+	assert_int_equal(e->n_references, 2);
+	assert_string_equal(e->references[1], "https://example.org/b");
+	ok(db_meta_get(db, "saved-key", &value, &err), &err);
+	assert_string_equal(value, "saved value");
+	ok(blacklist_load(db, SAVED_TIME, &b, &err), &err);
+	blacklist_verdict(b, 6, 0x104, &v);
+	assert_true(v.blacklisted);
+	blacklist_verdict(b, 6, 0x105, &v);
+	assert_false(v.blacklisted);
+	assert_string_equal(v.exception->id, "saved-exception");
+	blacklist_verdict(b, 65535, 524800, &v);
+	assert_string_equal(v.audit->id, "SAVED-2");
+}
+
+static void every_saved_schema(void **state)
+{
+	assert_true(schema_n_steps > 1);
+	for (size_t schema = 1; schema < schema_n_steps; schema++) {
+		CLEANUP(history_rows_free) struct history_rows *rows = NULL;
+		CLEANUP(db_close) struct db *db = NULL;
+		struct err err = { 0 };
+		uint64_t before = 2, after = 0;
+
+		copy_saved(schema, *state);
+		ok(db_open(*state, DB_READ, &test_actor, SAVED_TIME + 1, &db, &err), &err);
+		if (findings(db) != 0)
+			fail_msg("schema %zu: %s", schema, findings_text());
+		content(db);
+		ok(db_generation(db, &after, &err), &err);
+		assert_int_equal(after, before + 1);
+		ok(history_list(db, SAVED_TIME + 1, "registry", &rows, &err), &err);
+		assert_int_equal(rows->n, 1);
+		assert_string_equal(rows->row[0].act, "migrate");
+		db_close(TAKE(db));
+		/* Once. */
+		ok(db_open(*state, DB_WRITE, &test_actor, SAVED_TIME + 2, &db, &err), &err);
+		ok(db_generation(db, &after, &err), &err);
+		assert_int_equal(after, before + 1);
+	}
+}
+
+static void migrated_by_many_at_once(void **state)
+{
+	CLEANUP(history_rows_free) struct history_rows *rows = NULL;
+	CLEANUP(db_close) struct db *db = NULL;
+	struct err err = { 0 };
+	pid_t pid[20];
+	int status;
+
+	copy_saved(1, *state);
+	fflush(NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		pid[i] = fork();
+		if (pid[i] == 0)
+			_exit(db_open(*state, i % 2 ? DB_READ : DB_WRITE, &test_actor, SAVED_TIME,
+				      &db, &err) < 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(pid); i++) {
+		assert_int_equal(waitpid(pid[i], &status, 0), pid[i]);
+		assert_int_equal(status, 0);
+	}
+	ok(db_open(*state, DB_READ, NULL, SAVED_TIME, &db, &err), &err);
+	ok(history_list(db, TIME_NONE, "registry", &rows, &err), &err);
+	assert_int_equal(rows->n, 1);
+	assert_int_equal(findings(db), 0);
+}
+
+static void not_by_a_reader(void **state)
+{
+	char *path = *state;
+	CLEANUP(free) char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	int status;
+	pid_t pid;
+
+	copy_saved(1, path);
+	assert_int_equal(chmod(dir, 0755), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct err err = { 0 };
+		struct db *db = NULL;
+
+		if (setgid(65534) != 0 || setuid(65534) != 0)
+			_exit(2);
+		_exit(db_open(*state, DB_READ, NULL, SAVED_TIME, &db, &err) == -ERR_DENIED &&
+				      strstr(err.msg, "older schema 1")
+			      ? 0
+			      : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Damage to the old file is not covered up by the migration. */
+static void tampered_before(void **state)
+{
+	CLEANUP(db_close) struct db *db = NULL;
+	struct err err = { 0 };
+
+	copy_saved(1, *state);
+	tamper(*state,
+	       "UPDATE product SET vendor = 'x' WHERE number = 6;"
+	       "DROP TRIGGER history_unchanged; UPDATE history SET reason = 'y' WHERE seq = 9");
+	ok(db_open(*state, DB_WRITE, NULL, SAVED_TIME, &db, &err), &err);
+	assert_true(findings(db) > 0);
+	assert_non_null(strstr(findings_text(), "history 9: the row was edited"));
+	assert_non_null(strstr(findings_text(), "product 6: changed"));
+}
+
+static const struct CMUnitTest tests[] = {
+	registry_test(every_saved_schema),
+	registry_test(migrated_by_many_at_once),
+	registry_test(not_by_a_reader),
+	registry_test(tampered_before),
+};
+
+UNIT_MAIN(tests)

@@ -98,16 +98,12 @@ static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct er
 	int r;
 
 	*ret = NULL;
-	r = read_domain_text(k, "/libxl/#/type", domid, &type, err);
-	if (r == 0)
-		r = read_domain_text(k, "/libxl/#/dm-version", domid, &model, err);
-	if (r == 0)
-		r = read_domain_text(k, "/local/domain/0/device-model/#/disable_pf", domid,
-				     &disabled, err);
-	if (r == 0)
-		r = read_domain_text(k, "/local/domain/#/vm-data/disable_pf", domid, &old_disabled,
-				     err);
-	if (r < 0)
+	if ((r = read_domain_text(k, "/libxl/#/type", domid, &type, err)) < 0 ||
+	    (r = read_domain_text(k, "/libxl/#/dm-version", domid, &model, err)) < 0 ||
+	    (r = read_domain_text(k, "/local/domain/0/device-model/#/disable_pf", domid, &disabled,
+				  err)) < 0 ||
+	    (r = read_domain_text(k, "/local/domain/#/vm-data/disable_pf", domid, &old_disabled,
+				  err)) < 0)
 		return r;
 	if (*type && strcmp(type, "hvm") != 0)
 		*ret = "no HVM domain";

@@ -29,7 +29,7 @@ struct cell {
 
 struct out {
 	char *verb;
-	bool json, quiet, verbose, color, tty_err, progress_shown;
+	bool json, quiet, verbose, color, tty_err, progress_shown, hushed;
 
 	json_t *stack[DEPTH_MAX];
 	size_t depth;
@@ -124,6 +124,11 @@ void out_free(struct out *out)
 bool out_is_json(const struct out *out)
 {
 	return out->json;
+}
+
+bool out_is_quiet(const struct out *out)
+{
+	return out->quiet;
 }
 
 bool out_is_verbose(const struct out *out)
@@ -452,6 +457,20 @@ void out_note(struct out *out, const char *fmt, ...)
 	va_end(ap);
 }
 
+void out_news(struct out *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	talk(out, "", fmt, ap);
+	va_end(ap);
+}
+
+void out_hush(struct out *out)
+{
+	out->hushed = true;
+}
+
 void out_detail(struct out *out, const char *fmt, ...)
 {
 	va_list ap;
@@ -494,7 +513,8 @@ void out_fail(struct out *out, const struct err *e, int status)
 {
 	const char *code = refusal_name(e->refusal);
 
-	out_error(out, e);
+	if (!out->hushed)
+		out_error(out, e);
 	if (!out->json)
 		return;
 	json_decref(out->stack[0]);

@@ -32,6 +32,7 @@ void out_free(struct out *out);
 DEFINE_CLEANUP(struct out *, out_free)
 bool out_is_json(const struct out *out);
 bool out_is_verbose(const struct out *out);
+bool out_is_quiet(const struct out *out);
 
 /* ---- text on stdout ---- */
 
@@ -76,6 +77,10 @@ void out_detail(struct out *out, const char *fmt, ...) /* with -v only */
 void out_warn(struct out *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* An error that does not end the run. Also with -q. */
 void out_error(struct out *out, const struct err *e);
+/* The error that ends this run was told by an earlier one: out_fail() keeps it off stderr. */
+void out_hush(struct out *out);
+/* A remark that is told also with -q. */
+void out_news(struct out *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* On a terminal only: "VERB: WHAT 1200/10000", in place. */
 void out_progress(struct out *out, const char *what, size_t done, size_t all);
 

@@ -93,6 +93,8 @@ extern const struct verb verb_plan;
 extern const struct verb verb_apply;
 extern const struct verb verb_status;
 extern const struct verb verb_history;
+extern const struct verb verb_sync;
+extern const struct verb verb_verify;
 
 /* Options that several verbs share. Return 0 or -ERR_USAGE. */
 int option_date(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err);

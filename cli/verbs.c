@@ -34,6 +34,8 @@ const struct verb *const verbs[] = {
 	&verb_apply,
 	&verb_status,
 	&verb_history,
+	&verb_sync,
+	&verb_verify,
 	NULL,
 };
 

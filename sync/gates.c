@@ -126,7 +126,7 @@ static int parse_one(const struct ref *ref, const struct product_uses *uses, con
 	if (notes.whole_family && !family)
 		return err_refuse(err, REFUSAL_TRIPWIRE,
 				  "%s: '%.100s' stands for every driver of product %u "
-				  "([policy] family = allow takes it)",
+				  "([policy] family = allow or --whole-family takes it)",
 				  path, ref->entry->builds, ref->entry->product);
 	/* Under _ranges every number between counts, also those that no version has. */
 	if (ref->entry->publish == PUBLISH_RANGE)

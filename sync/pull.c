@@ -10,6 +10,7 @@
 
 #include "sync/gates.h"
 #include "sync/header.h"
+#include "sync/nodes.h"
 #include "sync/pull-state.h"
 #include "sync/source.h"
 
@@ -335,6 +336,20 @@ static int tripwires(struct pull *p, const struct coverage *before, const struct
 	return 0;
 }
 
+/* What could not be published later must not be taken now. */
+static int check_budget(struct pull *p, struct err *err)
+{
+	const struct config *c = p->o->config;
+	struct nodes_options o = { .dom0_only = c->nodes_dom0_only,
+				   .expand_limit = c->expand_limit,
+				   .total_limit = c->total_limit };
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	CLEANUP(tree_free) struct tree *tree = NULL;
+	int r = blacklist_load(p->db, db_now(p->db), &b, err);
+
+	return r < 0 ? r : nodes_desired(b, &o, &tree, err);
+}
+
 static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_coverage,
 			  struct err *err)
 {
@@ -353,7 +368,7 @@ static int write_manifest(struct pull *p, const struct candidate *c, struct err 
 {
 	CLEANUP(coverage_free) struct coverage *before = NULL, *after = NULL;
 	const struct manifest *m = c->manifest;
-	bool family = p->o->config->family_allow;
+	bool family = p->o->config->family_allow || p->o->whole_family;
 	struct entries_change change = { 0 };
 	size_t entries_before;
 	int r;
@@ -374,7 +389,7 @@ static int write_manifest(struct pull *p, const struct candidate *c, struct err 
 						   .removed = change.removed,
 						   .all = m->entries->n };
 	if ((r = tripwires(p, before, after, entries_before, &change, m->version, err)) < 0 ||
-	    (r = pull_state_change(p->db, m, c->digest, err)) < 0)
+	    (r = check_budget(p, err)) < 0 || (r = pull_state_change(p->db, m, c->digest, err)) < 0)
 		return r;
 	if (!c->rotated)
 		return 0;

@@ -23,6 +23,7 @@ struct pull_options {
 	size_t n_signatures;
 	bool dry_run;		 /* everything but the commit */
 	uint64_t accept_version; /* go back to this version deliberately; 0: never */
+	bool whole_family;	 /* as [policy] family = allow */
 	void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all); /* or NULL */
 	void *ctx;
 };

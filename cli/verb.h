@@ -91,6 +91,7 @@ extern const struct verb verb_exception_list;
 extern const struct verb verb_check;
 extern const struct verb verb_plan;
 extern const struct verb verb_apply;
+extern const struct verb verb_simulate;
 extern const struct verb verb_status;
 extern const struct verb verb_history;
 extern const struct verb verb_sync;

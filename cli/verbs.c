@@ -32,6 +32,7 @@ const struct verb *const verbs[] = {
 	&verb_check,
 	&verb_plan,
 	&verb_apply,
+	&verb_simulate,
 	&verb_status,
 	&verb_history,
 	&verb_sync,

@@ -20,27 +20,37 @@ dangling() {
 }
 nothing "references between the pages lead somewhere" dangling
 
+# The options in the synopsis of a verb's section, "--name" each.
+described() {
+  awk -v verb=".Ss $1" '$0 == verb { on = 1; next } /^\.(S[sh]|Pp)/ { on = 0 }
+    on { for (i = 1; i < NF; i++) if ($i == "Fl" || $i == ".Fl") print "-" $(i + 1) }' data/man/xenblacklist.8 |
+    grep -- '^--' | sort -u
+}
+# The options that --help shows of a verb, without those that every verb takes.
+offered() {
+  # shellcheck disable=SC2086
+  "$program" $1 --help | grep -oE '^ +(-[a-zA-Z], )?--[a-z-]+' | grep -oE -- '--[a-z-]+' |
+    grep -vxE -- '--(color|config|json|quiet|registry|verbose|help|usage|version|list-verbs)' | sort -u
+}
 if [ -x "$program" ]; then
-  text=$(mandoc -Tascii data/man/xenblacklist.8 | col -b)
-  undescribed_verbs() {
+  undescribed() {
     local verb
     "$program" --list-verbs | while read -r verb; do
-      grep -qE "^\.It Xo|^\.(It|Ss|Sh) " data/man/xenblacklist.8 &&
-        grep -qE "^\.Ss.* ${verb}\$|^\.Ss ${verb}\$" data/man/xenblacklist.8 ||
-        echo "verb '$verb' has no section (.Ss $verb)"
+      grep -qx "\.Ss $verb" data/man/xenblacklist.8 || {
+        echo "verb '$verb' has no section"
+        continue
+      }
+      diff <(described "$verb") <(offered "$verb") |
+        sed -n "s/^< \(.*\)/option '\1' of '$verb' is described and not there/p
+          s/^> \(.*\)/option '\1' of '$verb' is not described/p"
     done
   }
-  nothing "every verb has its section in xenblacklist(8)" undescribed_verbs
-  undescribed_options() {
-    local verb option
-    while read -r verb; do
-      # shellcheck disable=SC2086
-      "$program" $verb --help 2>/dev/null | grep -oE '(^|[ ,])--[a-z][a-z-]+' | tr -d ' ,' | sort -u |
-        while read -r option; do
-          grep -qE -- "${option#--}\b" <<<"$text" || echo "option '$option' of '$verb' is not described"
-        done
-    done < <("$program" --list-verbs)
+  nothing "verbs and options of xenblacklist(8) are those of --help" undescribed
+  # A section of a verb that is not there.
+  gone() {
+    awk '/^\.Sh/ { on = /^\.Sh VERBS/ } on && sub(/^\.Ss /, "")' data/man/xenblacklist.8 |
+      grep -vxF "$("$program" --list-verbs)"
   }
-  nothing "every option of every verb is described" undescribed_options
+  nothing "every verb that is described is there" gone
 fi
 plan

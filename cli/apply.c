@@ -211,13 +211,13 @@ static void show_counts(struct out *out, const struct planned *p, const char *te
 	out_int(out, "foreign", (int64_t)n.foreign);
 	out_close(out);
 	if (n.add || n.change || n.remove)
-		out_line(out, "%zu nodes %s, %zu changed, %zu removed", n.add, tense, n.change,
-			 n.remove);
+		out_line(out, "%zu node%s %s, %zu changed, %zu removed", n.add, PLURAL(n.add),
+			 tense, n.change, n.remove);
 	else
 		out_line(out, "nothing to do");
 	if (n.foreign)
-		out_note(out, "%zu nodes were made by somebody else and stay (see '--prune')",
-			 n.foreign);
+		out_note(out, "%zu node%s made by somebody else, left alone (see '--prune')",
+			 n.foreign, PLURAL(n.foreign));
 }
 
 /* ---- plan ---- */
@@ -444,7 +444,8 @@ static int apply_now(struct cli *cli, struct err *err)
 	if (r < 0)
 		return err_wrap(err, "the registry is changed, xenstore is not");
 	out_int(cli->out, "applied", (int64_t)p.plan->plan->n_acts);
-	out_note(cli->out, "%zu nodes changed in xenstore", p.plan->plan->n_acts);
+	out_note(cli->out, "%zu node%s changed in xenstore", p.plan->plan->n_acts,
+		 PLURAL(p.plan->plan->n_acts));
 	return 0;
 }
 

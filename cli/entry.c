@@ -159,14 +159,16 @@ static int check_cost(struct cli *cli, const struct builds *b, const struct entr
 				  "(xenblacklistd enforces it, stock device models do not see it)",
 				  count, cost, cli->config->expand_limit);
 	if (a->mode == MODE_AUDIT)
-		out_note(cli->out, "%" PRIu64 " builds, audit only: no node is published", count);
+		out_note(cli->out, "%" PRIu64 " build%s, audit only: no node is published", count,
+			 PLURAL(count));
 	else if (a->as_range)
 		out_note(cli->out,
-			 "%" PRIu64 " builds, published as a range: stock device models do not "
+			 "%" PRIu64 " build%s, published as a range: stock device models do not "
 			 "see it, xenblacklistd does",
-			 count);
+			 count, PLURAL(count));
 	else
-		out_note(cli->out, "%" PRIu64 " builds, %" PRIu64 " nodes", count, cost);
+		out_note(cli->out, "%" PRIu64 " build%s, %" PRIu64 " node%s", count, PLURAL(count),
+			 cost, PLURAL(cost));
 	if (nodes && cost > MANY_NODES)
 		out_warn(cli->out, "more than %d nodes in one product make xenstore slow",
 			 MANY_NODES);

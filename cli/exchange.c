@@ -172,7 +172,7 @@ static int import_header(struct cli *cli, const char *bytes, size_t n, struct er
 	if (r == 0 && !a->dry_run) {
 		r = add_new(cli, changes, &added, err);
 		if (r == 0)
-			r = db_meta_set(cli->db, "header.text", header->text, err);
+			r = db_meta_set(cli->db, HEADER_META, header->text, err);
 		if (r == 0)
 			r = db_commit(&tx, err);
 	}

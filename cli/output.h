@@ -13,6 +13,9 @@
 
 struct out;
 
+/* out_note(out, "%zu node%s", n, PLURAL(n)) */
+#define PLURAL(n) ((n) == 1 ? "" : "s")
+
 enum out_color { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 struct out_options {
 	bool json, quiet, verbose;

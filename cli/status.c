@@ -294,6 +294,16 @@ static void show_text(struct cli *cli, const struct facts *f)
 	out_table_end(out);
 }
 
+static void drift_json(struct out *out, enum change_class class, size_t n)
+{
+	CLEANUP(free) char *key = xstrdup(change_class_name(class));
+
+	for (char *c = key; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	out_int(out, key, (int64_t)n);
+}
+
 static void show_json(struct cli *cli, const struct facts *f)
 {
 	struct out *out = cli->out;
@@ -335,7 +345,7 @@ static void show_json(struct cli *cli, const struct facts *f)
 	} else {
 		out_object(out, "drift");
 		for (size_t i = 0; i < CLASSES; i++)
-			out_int(out, change_class_name((enum change_class)i), (int64_t)f->drift[i]);
+			drift_json(out, (enum change_class)i, f->drift[i]);
 		out_close(out);
 	}
 	out_int(out, "sightings", (int64_t)f->sightings);

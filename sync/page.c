@@ -39,24 +39,23 @@ static void text(FILE *out, const char *s)
 	}
 }
 
-/* A reference that begins with a URL becomes a link; what follows a space stays beside it. */
-static void reference(FILE *out, const char *ref)
+static bool is_link(const char *url)
 {
-	size_t n = strcspn(ref, " ");
+	return strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
+}
 
-	if (strncmp(ref, "https://", 8) != 0 && strncmp(ref, "http://", 7) != 0)
-		n = 0;
-	fputs("<span>", out);
-	if (n) {
-		CLEANUP(free) char *url = xstrndup(ref, n);
-
+static void reference(FILE *out, const char *url)
+{
+	if (is_link(url)) {
 		fputs("<a rel=\"noopener noreferrer nofollow\" href=\"", out);
 		text(out, url);
 		fputs("\">", out);
 		text(out, url);
 		fputs("</a>", out);
+		return;
 	}
-	text(out, ref + n);
+	fputs("<span>", out);
+	text(out, url);
 	fputs("</span>", out);
 }
 

@@ -77,6 +77,7 @@ extern const struct verb verb_product_transfer;
 extern const struct verb verb_product_release;
 extern const struct verb verb_product_revoke;
 extern const struct verb verb_product_retire;
+extern const struct verb verb_publish;
 extern const struct verb verb_encoding_list;
 extern const struct verb verb_encoding_show;
 extern const struct verb verb_encoding_define;

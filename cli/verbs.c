@@ -18,6 +18,7 @@ const struct verb *const verbs[] = {
 	&verb_product_release,
 	&verb_product_revoke,
 	&verb_product_retire,
+	&verb_publish,
 	&verb_encoding_list,
 	&verb_encoding_show,
 	&verb_encoding_define,

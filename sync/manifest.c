@@ -379,7 +379,7 @@ static int encoding(struct parser *p, size_t i, const json_t *j)
 	rows->row = xreallocarray(rows->row, rows->n + 1, sizeof(*rows->row));
 	row = &rows->row[rows->n++];
 	*row = (struct encoding_row){ .origin = ORIGIN_UPSTREAM };
-	r = word_member(p, &at, j, "name", REQUIRED, ENCODING_NAME_MAX - 1, "-._", &row->name);
+	r = word_member(p, &at, j, "name", REQUIRED, ENCODING_NAME_MAX - 1, "-._:", &row->name);
 	if (r < 0)
 		return r;
 	r = text_member(p, &at, j, "scan", REQUIRED, TEXT_MAX_BYTES, &row->scan);

@@ -39,23 +39,24 @@ static void text(FILE *out, const char *s)
 	}
 }
 
-static bool is_link(const char *url)
+/* A reference that begins with a URL becomes a link; what follows a space stays beside it. */
+static void reference(FILE *out, const char *ref)
 {
-	return strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0;
-}
+	size_t n = strcspn(ref, " ");
 
-static void reference(FILE *out, const char *url)
-{
-	if (is_link(url)) {
+	if (strncmp(ref, "https://", 8) != 0 && strncmp(ref, "http://", 7) != 0)
+		n = 0;
+	fputs("<span>", out);
+	if (n) {
+		CLEANUP(free) char *url = xstrndup(ref, n);
+
 		fputs("<a rel=\"noopener noreferrer nofollow\" href=\"", out);
 		text(out, url);
 		fputs("\">", out);
 		text(out, url);
 		fputs("</a>", out);
-		return;
 	}
-	fputs("<span>", out);
-	text(out, url);
+	text(out, ref + n);
 	fputs("</span>", out);
 }
 

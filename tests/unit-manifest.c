@@ -131,7 +131,7 @@ static void refused(void **state)
 		/* encodings */
 		{ DOC("{}", "", "", ""), "encodings[0].name: is missing" },
 		{ DOC(ENCODING ", { \"name\": \"a b\" }", "", "", ""),
-		  "encodings[1].name: want letters, digits and '-._' only" },
+		  "encodings[1].name: want letters, digits and '-._:' only" },
 		{ DOC(ENCODING "," ENCODING, "", "", ""),
 		  "encodings[1].name: is the same as in encodings[0]" },
 		{ DOC("{ \"name\": \"a\", \"name\": \"b\" }", "", "", ""), "duplicate object key" },

@@ -6,7 +6,7 @@
 set -eu
 top=${SRCDIR:?} build=${BUILDDIR:?}
 here=$top/tests/demo
-dir=$(mktemp -d /tmp/xenblacklist-demo.XXXXXX)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/xb-demo.XXXXXX")
 nginx_pid=
 status=1
 
@@ -14,7 +14,7 @@ finish() {
   if [ -n "$nginx_pid" ] && kill -TERM "$nginx_pid" 2>/dev/null; then
     wait "$nginx_pid" 2>/dev/null || true
   fi
-  [ ! -d "$dir/xenstore" ] || "$top/tests/sandbox/sandbox" stop "$dir/xenstore" || true
+  [ ! -d "$dir/xs" ] || "$top/tests/sandbox/sandbox" stop "$dir/xs" || true
   [ "$status" -eq 0 ] || echo "demo: failed; logs were in $dir" >&2
   rm -rf "$dir"
 }
@@ -39,7 +39,7 @@ mkdir -p "$dir/bin" "$dir/www" "$dir/keys.d"
 ln -s "$build/xenblacklist" "$dir/bin/xenblacklist"
 export PATH=$dir/bin:$PATH:/usr/sbin
 export XENBLACKLIST_REGISTRY=$dir/registry.db XENBLACKLIST_CONFIG=$dir/xenblacklist.conf
-export XENSTORED_PATH=$dir/xenstore/run/socket
+export XENSTORED_PATH=$dir/xs/run/socket
 unset https_proxy HTTPS_PROXY all_proxy ALL_PROXY
 
 title "What this is about"
@@ -98,7 +98,7 @@ title "2. A host takes it"
 say "The host trusts the maintainer's public key. It fetches the list over HTTPS, verifies signature," \
   "version and dates, takes it into its registry and writes one node for each blacklisted build" \
   "to xenstore (here: Debian's own xenstored, on a private socket)."
-"$top/tests/sandbox/sandbox" start xenstored "$dir/xenstore"
+"$top/tests/sandbox/sandbox" start xenstored "$dir/xs"
 show xenblacklist sync
 say "This is what a device model finds; xenstore-ls is Xen's own tool."
 show xenstore-ls -p /mh/driver-blacklist
@@ -114,6 +114,9 @@ say "The guest's driver talks to I/O ports 0x10 and 0x12. Here is the whole conv
   "xenstore above. The last read of port 0x10 is the verdict: 0xd249 is blacklisted, 0x49d2 is not."
 show xenblacklist simulate experimental xen-win:8.2.1
 show xenblacklist simulate experimental xen-win:9.0.9137
+say "A stock QEMU never looks at the list: on a real host xenblacklistd answers these ports beside it." \
+  "What a driver makes of the answer is its own affair: Linux drivers stay away, the Windows drivers of" \
+  "this example log it and go on, which is why xenblacklistd can refuse the unplug as well."
 
 title "5. Again"
 say "Nothing has changed upstream, so nothing is to be done."

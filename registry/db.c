@@ -75,7 +75,7 @@ static int harden(struct db *db, struct err *err)
 	sqlite3_busy_handler(db->sqlite, wait_for_lock, db);
 	return run(db,
 		   "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-		   "PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY",
+		   "PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
 		   err);
 }
 

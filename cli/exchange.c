@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/file.h"
+#include "cli/image.h"
 #include "cli/subject.h"
 #include "sync/csv.h"
 #include "sync/header.h"
@@ -23,11 +24,12 @@ enum format {
 	FORMAT_MANIFEST,
 	FORMAT_CSV,
 	FORMAT_HTML,
+	FORMAT_SNAPSHOT,
 };
 
 static const char *const format_names[] = {
 	[FORMAT_AUTO] = "auto", [FORMAT_PVDRIVERS] = "pvdrivers", [FORMAT_MANIFEST] = "manifest",
-	[FORMAT_CSV] = "csv",	[FORMAT_HTML] = "html",
+	[FORMAT_CSV] = "csv",	[FORMAT_HTML] = "html",		  [FORMAT_SNAPSHOT] = "snapshot",
 };
 
 enum { OPT_FORMAT = 0x100, OPT_DRY_RUN, OPT_SIGNATURE, OPT_REASON, OPT_ORIGIN };
@@ -362,6 +364,14 @@ static int export_manifest(struct cli *cli, char **ret, size_t *ret_n, struct er
 	return 0;
 }
 
+static int export_snapshot(struct cli *cli, char **ret, size_t *ret_n, struct err *err)
+{
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	int r = blacklist_load(cli->db, cli->now, &b, err);
+
+	return r < 0 ? r : image_make(b, ret, ret_n, err);
+}
+
 static int export_bytes(struct cli *cli, enum format format, char **ret, size_t *ret_n,
 			struct err *err)
 {
@@ -372,13 +382,16 @@ static int export_bytes(struct cli *cli, enum format format, char **ret, size_t 
 		return export_csv(cli, ret, ret_n, err);
 	case FORMAT_HTML:
 		return export_html(cli, ret, ret_n, err);
+	case FORMAT_SNAPSHOT:
+		return export_snapshot(cli, ret, ret_n, err);
 	default:
 		return publish_header(cli->db, ret, ret_n, err);
 	}
 }
 
 static const struct argp_option export_options[] = {
-	{ "format", OPT_FORMAT, "FORMAT", 0, "pvdrivers (default), manifest, csv or html", 0 },
+	{ "format", OPT_FORMAT, "FORMAT", 0, "pvdrivers (default), manifest, csv, html or snapshot",
+	  0 },
 	{ "output", 'o', "FILE", 0, "Write FILE, whole or not at all, not standard output", 0 },
 	{ "origin", OPT_ORIGIN, "WHICH", 0,
 	  "Rows of a manifest: all (default), or upstream ones and shipped ones only", 0 },
@@ -391,7 +404,7 @@ static int export_option(struct cli *cli, int key, const char *arg, struct err *
 
 	switch (key) {
 	case OPT_FORMAT:
-		return take_format(arg, FORMAT_PVDRIVERS, FORMAT_HTML, &a->format, err);
+		return take_format(arg, FORMAT_PVDRIVERS, FORMAT_SNAPSHOT, &a->format, err);
 	case OPT_ORIGIN:
 		if (strcmp(arg, "all") != 0 && strcmp(arg, "upstream") != 0)
 			return err_set(err, ERR_USAGE,
@@ -412,8 +425,12 @@ static int export_run(struct cli *cli, struct err *err)
 	enum format format = a->format ? a->format : FORMAT_PVDRIVERS;
 	CLEANUP(free) char *bytes = NULL;
 	size_t n;
-	int r = export_bytes(cli, format, &bytes, &n, err);
+	int r;
 
+	if (format == FORMAT_SNAPSHOT && !a->out && out_is_json(cli->out))
+		return err_set(err, ERR_USAGE,
+			       "a snapshot is no text that --json could show: use -o FILE");
+	r = export_bytes(cli, format, &bytes, &n, err);
 	if (r == 0 && a->out && strcmp(a->out, "-") != 0)
 		r = file_write(a->out, bytes, n, err);
 	else if (r == 0)
@@ -423,7 +440,7 @@ static int export_run(struct cli *cli, struct err *err)
 	out_str(cli->out, "format", format_names[format]);
 	out_str(cli->out, "file", a->out);
 	out_int(cli->out, "size", (int64_t)n);
-	if (a->out)
+	if (a->out || format == FORMAT_SNAPSHOT) /* which is no text */
 		out_null(cli->out, "content");
 	else
 		out_strn(cli->out, "content", bytes, n);

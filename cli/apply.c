@@ -57,6 +57,7 @@ struct planned {
 	struct apply_plan *plan;
 	uint64_t manifest; /* version of the last one that was taken */
 	bool prune;
+	bool exact; /* this plan or nothing: what somebody has read and saved */
 };
 
 static void planned_end(struct planned *p)
@@ -378,6 +379,7 @@ static int carry_out(struct cli *cli, const struct planned *p, struct err *err)
 
 	if (!p->plan->plan->n_acts)
 		return 0;
+	o.exact = p->exact;
 	r = apply_run(p->blacklist, cli->store, &o, p->plan, err);
 	return r < 0 ? r : record_apply(cli, p, err);
 }
@@ -401,6 +403,7 @@ static int apply_verb_run(struct cli *cli, struct err *err)
 	r = make_plan(cli, prune, &p, err);
 	if (r < 0)
 		return r;
+	p.exact = saved;
 	if (saved) {
 		CLEANUP(free) char *now = plan_text(&p);
 

@@ -67,11 +67,14 @@ teardown() {
   [ "$("$guest" 5 read /t/all)" = one ]
   [ "$("$guest" 5 read /t/five)" = two ]
   run "$guest" 5 read /t/none
-  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  [ "$status" -eq 1 ]
+  [ "$output" = EACCES ]
   run "$guest" 6 read /t/five
-  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  [ "$status" -eq 1 ]
+  [ "$output" = EACCES ]
   run "$guest" 6 write /t/all mine
-  [ "$status" -eq 1 ] && [ "$output" = EACCES ]
+  [ "$status" -eq 1 ]
+  [ "$output" = EACCES ]
   # More than the ring holds at once.
   xenstore-write /local/domain/6/data ""
   xenstore-chmod /local/domain/6/data n6

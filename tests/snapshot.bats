@@ -35,7 +35,7 @@ setup() {
 }
 
 @test "export --format snapshot: an image of what is published" {
-  xb_status 0 add 65535 xen-win:7.2.0..8.2.0 --reason one
+  xb_status 0 add 65535 xen-win:8.1.0..8.2.0 --reason one
   xb_status 0 add 65535 linux-kvc8:5.10.* --reason two
   xb_status 0 add 205 20503,20505 --reason three --mode audit
   xb_status 0 add 1 0x80000000..0x8fffffff --reason four --as-range
@@ -46,8 +46,8 @@ setup() {
     echo "$product $build"
     [ "$(./lookup blacklist.img "$product" "$build")" = "$want" ]
   done <<'END'
-65535 459264 blacklisted
-65535 459263 allowed
+65535 524544 blacklisted
+65535 524543 allowed
 65535 524799 blacklisted
 65535 524800 allowed
 65535 84541440 blacklisted

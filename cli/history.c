@@ -18,7 +18,8 @@ struct history_args {
 static const struct argp_option options[] = {
 	{ "since", OPT_SINCE, "DATE", 0, "Only changes from this date on", 0 },
 	{ "verify", OPT_VERIFY, NULL, 0,
-	  "Check the chain instead; leaves with 1 when something does not fit", 0 },
+	  "Check the chain, and every row against it, instead; leaves with 1 when something does not fit",
+	  0 },
 	{ 0 },
 };
 
@@ -46,7 +47,10 @@ static void found(void *ctx, int64_t seq, const char *what)
 	struct findings *f = ctx;
 
 	f->n++;
-	out_paint_line(f->out, PAINT_BAD, "row %" PRId64 ": %s", seq, what);
+	if (seq)
+		out_paint_line(f->out, PAINT_BAD, "row %" PRId64 ": %s", seq, what);
+	else
+		out_paint_line(f->out, PAINT_BAD, "%s", what);
 	out_object(f->out, NULL);
 	out_int(f->out, "seq", seq);
 	out_str(f->out, "what", what);

@@ -73,10 +73,11 @@ static int harden(struct db *db, struct err *err)
 	sqlite3_db_config(db->sqlite, SQLITE_DBCONFIG_DQS_DML, 0, (int *)NULL);
 	sqlite3_limit(db->sqlite, SQLITE_LIMIT_ATTACHED, 0);
 	sqlite3_busy_handler(db->sqlite, wait_for_lock, db);
-	return run(db,
-		   "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-		   "PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
-		   err);
+	return run(
+		db,
+		"PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
+		"PRAGMA synchronous = EXTRA; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16384",
+		err);
 }
 
 static struct db *connection_new(const char *path, const struct actor *actor, int64_t now)
@@ -583,6 +584,14 @@ static void found_in_chain(void *ctx, int64_t seq, const char *what)
 	f->found(f->ctx, text);
 }
 
+static void found_in_rows(void *ctx, int64_t seq, const char *what)
+{
+	const struct finder *f = ctx;
+
+	(void)seq;
+	f->found(f->ctx, what);
+}
+
 static int check_pages(struct db *db, const struct finder *f, struct err *err)
 {
 	CLEANUP_STMT struct stmt pages = STMT_INIT;
@@ -667,9 +676,9 @@ static int check_content(struct db *db, const struct finder *f, struct err *err)
 {
 	int r = check_schema(db, f, err);
 
-	if (r < 0 || (r = history_verify(db, found_in_chain, (void *)f, err)) < 0)
+	if (r < 0 || (r = history_chain(db, found_in_chain, (void *)f, err)) < 0)
 		return r;
-	return history_compare(db, f->found, f->ctx, err);
+	return history_compare(db, found_in_rows, (void *)f, err);
 }
 
 int db_integrity(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,

@@ -249,8 +249,8 @@ int history_change(struct db *db, enum history_kind kind, int64_t id, const char
 	return append(db, &c, err);
 }
 
-int history_verify(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
-		   void *ctx, struct err *err)
+int history_chain(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what), void *ctx,
+		  struct err *err)
 {
 	CLEANUP_STMT struct stmt q = STMT_INIT;
 	CLEANUP(free) char *seal = NULL;
@@ -296,9 +296,8 @@ int history_verify(struct db *db, void (*found)(void *ctx, int64_t seq, const ch
 
 /* Calls EACH for every row that is not what the history says of it. */
 static int walk(struct db *db, enum history_kind kind,
-		int (*each)(void *ctx, struct db *db, enum history_kind kind, int64_t id,
-			    const char *subject, const char *recorded, const char *now,
-			    struct err *err),
+		void (*each)(void *ctx, int64_t id, int64_t seq, const char *subject,
+			     const char *recorded, const char *now),
 		void *ctx, struct err *err)
 {
 	CLEANUP_STMT struct stmt last = STMT_INIT;
@@ -323,9 +322,9 @@ static int walk(struct db *db, enum history_kind kind,
 		const char *now = use_b ? stmt_get_text(&live, 2) : NULL;
 		const char *subject = use_b ? stmt_get_text(&live, 1) : stmt_get_text(&last, 1);
 
-		if (strcmp(recorded ? recorded : "", now ? now : "") != 0 &&
-		    (r = each(ctx, db, kind, use_a ? ia : ib, subject, recorded, now, err)) < 0)
-			return r;
+		if (strcmp(recorded ? recorded : "", now ? now : "") != 0)
+			each(ctx, use_a ? ia : ib, use_a ? stmt_get_int(&last, 3) : 0, subject,
+			     recorded, now);
 		if ((use_a && (a = stmt_step(&last, err)) < 0) ||
 		    (use_b && (b = stmt_step(&live, err)) < 0))
 			return a < 0 ? a : b;
@@ -334,12 +333,12 @@ static int walk(struct db *db, enum history_kind kind,
 }
 
 struct comparison {
-	void (*found)(void *ctx, const char *what);
+	void (*found)(void *ctx, int64_t seq, const char *what);
 	void *ctx;
 };
 
-static int tell(void *ctx, struct db *db, enum history_kind kind, int64_t id, const char *subject,
-		const char *recorded, const char *now, struct err *err)
+static void tell(void *ctx, int64_t id, int64_t seq, const char *subject, const char *recorded,
+		 const char *now)
 {
 	const struct comparison *c = ctx;
 	CLEANUP(free)
@@ -348,16 +347,12 @@ static int tell(void *ctx, struct db *db, enum history_kind kind, int64_t id, co
 			       : !now	 ? "removed"
 					 : "changed");
 
-	(void)db;
-	(void)kind;
 	(void)id;
-	(void)err;
-	c->found(c->ctx, what);
-	return 0;
+	c->found(c->ctx, seq, what);
 }
 
-int history_compare(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
-		    struct err *err)
+int history_compare(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
+		    void *ctx, struct err *err)
 {
 	struct comparison c = { found, ctx };
 	DB_TX tx = { 0 };
@@ -368,6 +363,17 @@ int history_compare(struct db *db, void (*found)(void *ctx, const char *what), v
 	return r;
 }
 
+int history_verify(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
+		   void *ctx, struct err *err)
+{
+	DB_TX tx = { 0 };
+	int r = db_snapshot(db, &tx, err);
+
+	if (r < 0 || (r = history_chain(db, found, ctx, err)) < 0)
+		return r;
+	return history_compare(db, found, ctx, err);
+}
+
 struct todo {
 	struct {
 		int64_t id;
@@ -376,20 +382,17 @@ struct todo {
 	size_t n, cap;
 };
 
-static int collect(void *ctx, struct db *db, enum history_kind kind, int64_t id,
-		   const char *subject, const char *recorded, const char *now, struct err *err)
+static void collect(void *ctx, int64_t id, int64_t seq, const char *subject, const char *recorded,
+		    const char *now)
 {
 	struct todo *t = ctx;
 
-	(void)db;
-	(void)kind;
+	(void)seq;
 	(void)subject;
 	(void)now;
-	(void)err;
 	GROW(t->row, t->n, t->cap);
 	t->row[t->n].id = id;
 	t->row[t->n++].before = recorded ? xstrdup(recorded) : NULL;
-	return 0;
 }
 
 int history_adopt(struct db *db, const char *act, struct err *err)

@@ -37,8 +37,10 @@ int history_add(struct db *db, const char *act, const char *subject, const char 
 int history_list(struct db *db, int64_t since, const char *subject, struct history_rows **ret,
 		 struct err *err);
 /*
- * Walks the chain from genesis to its sealed head. FOUND is called with seq and text for
- * everything that does not fit: edited, missing, inserted, out of order. 0 also with findings.
+ * Walks the chain from genesis to its sealed head, then compares every row of the registry with
+ * the last state that the history holds of it. FOUND is called for everything that does not fit:
+ * edited, missing, inserted, out of order; SEQ is the history row, 0 when there is none. 0 also
+ * with findings.
  */
 int history_verify(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
 		   void *ctx, struct err *err);
@@ -59,9 +61,11 @@ int history_change(struct db *db, enum history_kind kind, int64_t id, const char
 		   const char *before, struct err *err);
 /* Writes the head's seal; db_commit() calls it after additions. */
 int history_seal(struct db *db, struct err *err);
-/* Compares every row with the last state that the history holds of it. */
-int history_compare(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
-		    struct err *err);
+/* The two halves of history_verify(). */
+int history_chain(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what), void *ctx,
+		  struct err *err);
+int history_compare(struct db *db, void (*found)(void *ctx, int64_t seq, const char *what),
+		    void *ctx, struct err *err);
 /* Records, as ACT, every row that history_compare() would find: the seed. */
 int history_adopt(struct db *db, const char *act, struct err *err);
 

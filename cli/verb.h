@@ -97,6 +97,7 @@ extern const struct verb verb_apply;
 extern const struct verb verb_simulate;
 extern const struct verb verb_status;
 extern const struct verb verb_history;
+extern const struct verb verb_guests;
 extern const struct verb verb_sync;
 extern const struct verb verb_verify;
 

@@ -38,6 +38,7 @@ const struct verb *const verbs[] = {
 	&verb_simulate,
 	&verb_status,
 	&verb_history,
+	&verb_guests,
 	&verb_sync,
 	&verb_verify,
 	NULL,

@@ -11,9 +11,11 @@
 #include <sys/wait.h>
 
 #include "registry/sighting.h"
+#include "sync/domains.h"
 #include "sync/guests.h"
 #include "sync/qmp.h"
 #include "tests/registry.h"
+#include "tests/table-store.h"
 
 /* ---- files beside the registry ---- */
 
@@ -434,6 +436,94 @@ static void qmp_paths(void **state)
 	fails(qmp_driver(big, 100, &product, &build, &err), ERR_INVALID, "too long", &err);
 }
 
+/* ---- running domains ---- */
+
+static void hints(void **state)
+{
+	static const struct {
+		const char *line, *want;
+	} cases[] = {
+		{ "XenProject XENBUS 9.1.0", "9.1.0" },
+		{ "XCP-ng xenbus 9.0.9030.0 debug build", "9.0.9030.0" },
+		{ "XenProject XENVBD 9.1.0", NULL },
+		{ "XENBUS 9.1.0", NULL },
+		{ "a XENBUS ", NULL },
+		{ "a XENBUS", NULL },
+		{ " XENBUS 9.1.0", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct span version;
+		bool got = domains_hint(span_str(cases[i].line), &version);
+
+		assert_int_equal(got, cases[i].want != NULL);
+		if (got)
+			assert_true(span_eq(version, cases[i].want));
+	}
+}
+
+#define UUID "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+#define DOMAIN "/local/domain/"
+
+static const struct table_node domains[] = {
+	{ DOMAIN "0/name", "Domain-0" },
+	{ DOMAIN "0/drivers/0", "a XENBUS 9.1.0" },
+	{ DOMAIN "5/name", "web" },
+	{ DOMAIN "5/vm", "/vm/" UUID },
+	{ DOMAIN "5/drivers/0", "XenProject XENVBD 9.1.0" },
+	{ DOMAIN "5/drivers/1", "XenProject XENBUS 9.1.0.47 checked" },
+	{ DOMAIN "5/drivers/2", "XenProject XENBUS 999.1.0" },
+	{ DOMAIN "5/drivers/3", "XenProject XENBUS \033[2J" },
+	{ DOMAIN "6/vm", "/vm/not a uuid" },
+	{ DOMAIN "6/drivers/0", "XenProject XENBUS 8.2.1" },
+	{ DOMAIN "7/name", "silent" },
+	{ DOMAIN "07/drivers/0", "a XENBUS 9.1.0" },
+	{ DOMAIN "x/drivers/0", "a XENBUS 9.1.0" },
+	{ NULL, NULL },
+};
+
+static void running_domains(void **state)
+{
+	static const struct peer answers = {
+		.part = { GREETING, DONE,
+			  "{\"return\": {\"product-num\": 3, \"build-num\": 1}}\r\n" }
+	};
+	static const struct peer mute = { .hangs = true };
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(sightings_free) struct sightings *ss = NULL;
+	CLEANUP(free) char *dir = beside(state, ".");
+	CLEANUP(free) char *web = beside(state, "qmp-libxl-5");
+	CLEANUP(free) char *silent = beside(state, "qmp-event-7");
+	struct domains_report report;
+	struct warnings w = { .n = 0 };
+	struct err err = { 0 };
+	pid_t peers[] = { start_peer(web, &answers), start_peer(silent, &mute) };
+
+	table_store.node = domains;
+	ok(domains_scan(db, NULL, dir, warn, &w, &report, &err), &err);
+	assert_int_equal(report.domains, 3);
+	assert_int_equal(report.answers, 3);
+	assert_int_equal(w.n, 1);
+	assert_non_null(strstr(w.text, "qmp-event-7"));
+	assert_all(db, "domain-6 65535/524801 unknown 1\n"
+		       "web 3/1 unknown 1\n"
+		       "web 65535/590080 unknown 1\n");
+	ok(sighting_list(db, 3, "web", &ss, &err), &err);
+	assert_string_equal(ss->sighting[0]->uuid, UUID);
+	assert_string_equal(sighting_source_name(ss->sighting[0]->source), "qmp");
+	assert_int_equal(ss->sighting[0]->last_seen, 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
+		kill(peers[i], SIGKILL);
+		waitpid(peers[i], NULL, 0);
+	}
+	table_store.broken = DOMAIN "6/name";
+	fails(domains_scan(db, NULL, "/nowhere", warn, &w, &report, &err), ERR_UNREACHABLE,
+	      "no answer", &err);
+	table_store.broken = NULL;
+}
+
 static const struct CMUnitTest tests[] = {
 	registry_test(records_merge),
 	registry_test(no_guest_fills_the_registry),
@@ -445,6 +535,8 @@ static const struct CMUnitTest tests[] = {
 	registry_test(syslog_of_many),
 	registry_test(qmp_peers),
 	registry_test(qmp_paths),
+	cmocka_unit_test(hints),
+	registry_test(running_domains),
 };
 
 UNIT_MAIN(tests)

@@ -1,74 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a device model reads and concludes, over a xenstore that is a table. */
+/* What a device model reads and concludes. */
 #include "tests/unit.h"
 
 #include <inttypes.h>
 
 #include "registry/base.h"
 #include "sync/lookup.h"
-
-/* ---- a store: paths and values; one path may fail ---- */
-
-struct fake_node {
-	const char *path, *value;
-};
-
-static struct {
-	const struct fake_node *node;
-	const char *broken;
-	size_t reads;
-} fake;
+#include "tests/table-store.h"
 
 #define ROOT "/mh/driver-blacklist"
 
-int store_read(struct store *s, const char *path, char **ret, size_t *ret_n, struct err *err)
-{
-	(void)s;
-	fake.reads++;
-	if (fake.broken && strcmp(path, fake.broken) == 0)
-		return err_set(err, ERR_UNREACHABLE, "no answer");
-	for (const struct fake_node *n = fake.node; n->path; n++) {
-		if (strcmp(n->path, path) != 0)
-			continue;
-		*ret = xstrdup(n->value);
-		*ret_n = strlen(n->value);
-		return 0;
-	}
-	return err_set(err, ERR_NOT_FOUND, "no node '%s'", path);
-}
-
-int store_list(struct store *s, const char *path, char ***ret, size_t *ret_n, struct err *err)
-{
-	size_t len = strlen(path), n = 0;
-	char **names = xcalloc(64, sizeof(*names));
-
-	(void)s;
-	if (fake.broken && strcmp(path, fake.broken) == 0) {
-		free(names);
-		return err_set(err, ERR_UNREACHABLE, "no answer");
-	}
-	for (const struct fake_node *f = fake.node; f->path; f++)
-		if (strncmp(f->path, path, len) == 0 && f->path[len] == '/')
-			names[n++] = xstrdup(f->path + len + 1);
-	if (n == 0) {
-		free(names);
-		return err_set(err, ERR_NOT_FOUND, "no node '%s'", path);
-	}
-	*ret = names;
-	*ret_n = n;
-	return 0;
-}
-
-void store_list_free(char **names, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(names[i]);
-	free(names);
-}
-
-/* ---- cases ---- */
-
-static const struct fake_node some[] = {
+static const struct table_node some[] = {
 	{ ROOT "/_products/1", "xensource-windows" },
 	{ ROOT "/_products/205", "suse-vmdp" },
 	{ ROOT "/_products/7", "not/a/name" },
@@ -132,8 +74,8 @@ static void verdicts(void **state)
 	};
 
 	(void)state;
-	fake.node = some;
-	fake.broken = NULL;
+	table_store.node = some;
+	table_store.broken = NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		for (int rule = LOOKUP_FULL; rule <= LOOKUP_TRADITIONAL; rule++) {
 			CLEANUP(lookup_free) struct lookup *l = NULL;
@@ -158,7 +100,7 @@ static void steps_are_told(void **state)
 	struct err err;
 
 	(void)state;
-	fake.node = some;
+	table_store.node = some;
 	assert_int_equal(lookup(NULL, LOOKUP_FULL, 0xffff, 0xfffffffe, &l, &err), 0);
 	assert_int_equal(l->n, 4);
 	assert_string_equal(l->step[0].path, ROOT "/_products/65535");
@@ -168,9 +110,9 @@ static void steps_are_told(void **state)
 	assert_string_equal(l->step[3].path, ROOT "/experimental/_ranges");
 	assert_string_equal(l->node, "experimental");
 	lookup_free(TAKE(l));
-	fake.reads = 0;
+	table_store.reads = 0;
 	assert_int_equal(lookup(NULL, LOOKUP_TRADITIONAL, 205, 1, &l, &err), 0);
-	assert_int_equal(fake.reads, 0);
+	assert_int_equal(table_store.reads, 0);
 	assert_int_equal(l->n, 0);
 	assert_null(l->node);
 }
@@ -187,19 +129,19 @@ static void a_store_that_breaks(void **state)
 	};
 
 	(void)state;
-	fake.node = some;
+	table_store.node = some;
 	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
 		struct lookup *l = NULL;
 		struct err err = { 0 };
 
-		fake.broken = broken[i];
+		table_store.broken = broken[i];
 		assert_int_equal(lookup(NULL, LOOKUP_FULL, 205, 4294967290, &l, &err),
 				 -ERR_UNREACHABLE);
 		assert_null(l);
 		assert_non_null(strstr(err.msg, broken[i]));
 		assert_non_null(strstr(err.msg, "no answer"));
 	}
-	fake.broken = NULL;
+	table_store.broken = NULL;
 }
 
 static void names(void **state)

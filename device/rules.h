@@ -3,8 +3,8 @@
 #define DEVICE_RULES_H
 
 /*
- * The blacklist as one sealed piece of memory: made from the tree of xenstore by the keeper,
- * asked by the domains' processes. Same rule as sync/lookup.h's LOOKUP_FULL.
+ * The blacklist as one sealed piece of memory, a snapshot (snapshot.h): made from the tree of
+ * xenstore by the keeper, asked by the domains' processes. Same rule as sync/lookup.h's LOOKUP_FULL.
  */
 #include "device/packet.h"
 #include "sync/store.h"

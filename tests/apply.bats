@@ -143,7 +143,7 @@ END
   xb 0 apply <<'END'
 9 nodes added, 2 changed, 0 removed
 --
-xenblacklist: apply: 3 nodes were made by somebody else and stay (see '--prune')
+xenblacklist: apply: 3 nodes made by somebody else, left alone (see '--prune')
 END
   [ "$(xenstore-read $root/experimental/524800)" = "" ]
   [ "$(xenstore-read $root/other/5)" = mine ]
@@ -153,7 +153,7 @@ END
 ? other/5  (foreign)
 nothing to do
 --
-xenblacklist: plan: 3 nodes were made by somebody else and stay (see '--prune')
+xenblacklist: plan: 3 nodes made by somebody else, left alone (see '--prune')
 END
   xb 0 apply --prune <<'END'
 0 nodes added, 1 changed, 3 removed
@@ -271,7 +271,7 @@ END
   xenstore-write $root/experimental/6000 xb1:x
   xenstore-chmod $root/experimental/7000 n0
   xb 0 apply <<'END'
-1 nodes added, 2 changed, 0 removed
+1 node added, 2 changed, 0 removed
 END
   xb_status 0 remove BIG
   xb 0 apply <<'END'

@@ -154,8 +154,7 @@ static void diff_table(void **state)
 static void value_with_nul(void **state)
 {
 	CLEANUP(tree_free)
-	struct tree *desired = tree_of("./ x/ x/1"),
-		    *actual = tree_of("./ x/ x/1");
+	struct tree *desired = tree_of("./ x/ x/1"), *actual = tree_of("./ x/ x/1");
 	CLEANUP(plan_free) struct plan *p = NULL;
 
 	(void)state;
@@ -262,8 +261,7 @@ static void budget(void **state)
 static void cost(void **state)
 {
 	CLEANUP(builds_free)
-	struct builds *all = builds_range(0, UINT32_MAX),
-		      *low = builds_range(0, 2147483647),
+	struct builds *all = builds_range(0, UINT32_MAX), *low = builds_range(0, 2147483647),
 		      *edge = builds_range(2147483647, 2147483648), *none = builds_empty();
 
 	(void)state;

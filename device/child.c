@@ -28,7 +28,7 @@ struct child {
 	unsigned credit;
 	uint64_t credit_ms;
 	uint32_t untold; /* reports not sent */
-	bool broken;
+	bool broken, leaving;
 	struct err why; /* when broken */
 };
 
@@ -156,7 +156,7 @@ static uint32_t access_port(void *ctx, const struct ioreq_access *a)
 
 		report(c, &m);
 	}
-	if (!c->broken && own_ports(c, &c->why) < 0)
+	if (!c->broken && !c->leaving && own_ports(c, &c->why) < 0)
 		c->broken = true;
 	return res.value;
 }
@@ -233,6 +233,17 @@ static int start(struct child *c, struct err *err)
 	return r;
 }
 
+uint32_t child_last_answer(void *ctx, const struct ioreq_access *a)
+{
+	struct handshake_access in = {
+		.port = a->port, .width = a->width, .write = a->write, .value = a->value
+	};
+	struct handshake_result res;
+
+	handshake_step(ctx, &in, &res);
+	return res.value;
+}
+
 int child_run(const struct child_options *o)
 {
 	struct child c = { .o = o, .credit = REPORT_BURST, .credit_ms = now_ms() };
@@ -245,6 +256,7 @@ int child_run(const struct child_options *o)
 		talk(&c, LOG_ERR, err.msg);
 		return 1; /* the server stays for the successor, or for the supervisor to destroy */
 	}
+	c.leaving = true;
 	ioreq_leave(c.server, access_port, &c);
 	return 0;
 }

@@ -27,4 +27,7 @@ int child_state_make(void);
 /* In the forked process; returns its exit status: 0 left in order, 1 could not serve. */
 int child_run(const struct child_options *o);
 
+/* For ioreq_destroy(), CTX a struct handshake: the answer when there is nobody left to decide. */
+uint32_t child_last_answer(void *ctx, const struct ioreq_access *a);
+
 #endif

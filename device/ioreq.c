@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -20,6 +21,7 @@
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE (1u << FRAME_SHIFT)
+#define LAST_CALL_MS 20
 #define REP_MAX 65536u /* Xen splits at page borders, so that a real request stays far below */
 
 struct ioreq_host {
@@ -101,14 +103,6 @@ int ioreq_create(struct ioreq_host *h, uint16_t domid, ioreq_id *ret, struct err
 	}
 	*ret = id;
 	return 0;
-}
-
-int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, struct err *err)
-{
-	if (xendevicemodel_destroy_ioreq_server(h->dm, domid, id) == 0 || errno == ENOENT ||
-	    errno == ESRCH)
-		return 0;
-	return dm_error(err, "destroy the ioreq server", domid);
 }
 
 bool ioreq_alive(struct ioreq_host *h, uint16_t domid, ioreq_id id)
@@ -371,13 +365,34 @@ int ioreq_serve(struct ioreq_server *s, ioreq_handler *handler, void *ctx, struc
 	return 0;
 }
 
+/*
+ * A vcpu that chose this server just before the ports went may still be about to ask, so it gets
+ * a moment.
+ */
 void ioreq_leave(struct ioreq_server *s, ioreq_handler *handler, void *ctx)
 {
+	struct pollfd p = { .fd = ioreq_fd(s), .events = POLLIN };
 	struct err ignored;
 
 	ioreq_disown(s, 0x10, 0x11, &ignored);
 	ioreq_disown(s, 0x12, 0x13, &ignored);
-	for (uint32_t i = 0; i < s->n_vcpus; i++)
-		serve_vcpu(s, i, handler, ctx);
+	do
+		ioreq_serve(s, handler, ctx, &ignored);
+	while (poll(&p, 1, LAST_CALL_MS) > 0);
 	xendevicemodel_destroy_ioreq_server(s->dm, s->domid, s->id);
+}
+
+int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, ioreq_handler *handler,
+		  void *ctx, struct err *err)
+{
+	CLEANUP(ioreq_close) struct ioreq_server *s = NULL;
+
+	if (!ioreq_alive(h, domid, id))
+		return 0;
+	if (ioreq_open(domid, id, &s, err) == 0)
+		ioreq_leave(s, handler, ctx);
+	if (xendevicemodel_destroy_ioreq_server(h->dm, domid, id) == 0 || errno == ENOENT ||
+	    errno == ESRCH)
+		return 0;
+	return dm_error(err, "destroy the ioreq server", domid);
 }

@@ -11,6 +11,19 @@
 #include "registry/base.h"
 #include "registry/err.h"
 
+struct ioreq_access {
+	uint32_t vcpu;
+	uint16_t port;
+	uint8_t width; /* 1, 2 or 4 bytes */
+	bool write;
+	uint32_t value; /* what is written */
+};
+/*
+ * Called for each access, one by one also for a repeated instruction; returns what a read gives.
+ * The guest waits meanwhile; the ports may be changed before it goes on.
+ */
+typedef uint32_t ioreq_handler(void *ctx, const struct ioreq_access *a);
+
 /* The id that Xen gave a server; unique within its domain as long as the server lives. */
 typedef uint16_t ioreq_id;
 
@@ -24,10 +37,12 @@ DEFINE_CLEANUP(struct ioreq_host *, ioreq_host_close)
 /* A server that owns nothing and is asleep. ERR_INVALID: no HVM domain; ERR_NOT_FOUND: gone. */
 int ioreq_create(struct ioreq_host *h, uint16_t domid, ioreq_id *ret, struct err *err);
 /*
- * Gives everything that a server owns back to the domain's device model; a request in flight is
- * completed by Xen. A server or domain that is gone is no error.
+ * Ends a server whose process has died: gives its ports back to the domain's device model, and
+ * has HANDLER answer what is under way, for Xen would leave a vcpu that waits for an answer
+ * waiting for ever. A server or domain that is gone is no error.
  */
-int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, struct err *err);
+int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, ioreq_handler *handler,
+		  void *ctx, struct err *err);
 /* False when the server is gone: destroyed, or its domain is dying. */
 bool ioreq_alive(struct ioreq_host *h, uint16_t domid, ioreq_id id);
 /* False when the domain is gone. */
@@ -46,19 +61,6 @@ int ioreq_restrict(struct ioreq_server *s, struct err *err);
 /* Ports FIRST to LAST inclusive. An access reaches the server only when it owns all its bytes. */
 int ioreq_own(struct ioreq_server *s, uint16_t first, uint16_t last, struct err *err);
 int ioreq_disown(struct ioreq_server *s, uint16_t first, uint16_t last, struct err *err);
-
-struct ioreq_access {
-	uint32_t vcpu;
-	uint16_t port;
-	uint8_t width; /* 1, 2 or 4 bytes */
-	bool write;
-	uint32_t value; /* what is written */
-};
-/*
- * Called for each access, one by one also for a repeated instruction; returns what a read gives.
- * The guest waits meanwhile; the ports may be changed before it goes on.
- */
-typedef uint32_t ioreq_handler(void *ctx, const struct ioreq_access *a);
 
 /*
  * Gives every port back, serves what was under way, and ends the server: the domain is as if S had

@@ -27,6 +27,7 @@
 #define LOOK_MS 2000 /* domains that went unnoticed */
 #define KEEPER_RESTART_MS 1000
 #define LEAVE_MS 3000
+#define LOST_MS 10000
 
 struct domain {
 	uint16_t domid;
@@ -41,6 +42,8 @@ struct domain {
 	int sock, state, log;
 	int64_t death[DEATHS_MAX];
 	unsigned deaths;
+	uint64_t lost; /* bytes of guest text, not told yet */
+	int64_t lost_ms;
 };
 
 struct supervisor {
@@ -105,8 +108,22 @@ static struct domain *add(struct supervisor *s, uint16_t domid)
 	return d;
 }
 
+/* Guest text that the limiter dropped: one line in AFTER_MS, however the guest goes on. */
+static void tell_lost(struct supervisor *s, struct domain *d, int64_t after_ms)
+{
+	CLEANUP(free) char *who = title(d);
+	int64_t now = now_ms();
+
+	if (!d->lost || now - d->lost_ms < after_ms)
+		return;
+	say(s, LOG_NOTICE, "%s: %" PRIu64 " bytes of its log were dropped", who, d->lost);
+	d->lost = 0;
+	d->lost_ms = now;
+}
+
 static void forget(struct supervisor *s, struct domain *d)
 {
+	tell_lost(s, d, 0);
 	for (size_t i = 0; i < s->n; i++)
 		if (s->domain[i] == d)
 			s->domain[i] = s->domain[--s->n];
@@ -130,14 +147,22 @@ static void remember(struct supervisor *s, const struct domain *d)
 		say(s, LOG_ERR, "%s", err.msg);
 }
 
-/* The domain's ports go back to its device model, whatever its process does. */
-static void unguard(struct supervisor *s, struct domain *d)
+static void destroy_server(struct supervisor *s, uint16_t domid, ioreq_id server)
 {
+	struct handshake hs;
 	struct err err;
 
-	if (d->guarded && ioreq_destroy(s->host, d->domid, d->server, &err) < 0)
+	handshake_init(&hs, &s->o->policy);
+	if (ioreq_destroy(s->host, domid, server, child_last_answer, &hs, &err) < 0)
 		say(s, LOG_ERR, "%s", err.msg);
-	record_remove(s->o->run_dir, d->domid);
+	record_remove(s->o->run_dir, domid);
+}
+
+/* The domain's ports go back to its device model; its process has ended. */
+static void unguard(struct supervisor *s, struct domain *d)
+{
+	if (d->guarded)
+		destroy_server(s, d->domid, d->server);
 	d->guarded = d->attached = false;
 }
 
@@ -417,8 +442,8 @@ static void take_guest_text(struct supervisor *s, struct domain *d, const struct
 	CLEANUP(free) char *who = title(d), *text = escape_text(m->text);
 	char when[TIME_TEXT_MAX];
 
-	if (m->count)
-		say(s, LOG_NOTICE, "%s: %" PRIu32 " bytes of its log were dropped", who, m->count);
+	d->lost += m->count;
+	tell_lost(s, d, LOST_MS);
 	if (!s->o->guest_logs) {
 		say(s, LOG_INFO, "%s says: %s", who, text);
 		return;
@@ -584,8 +609,10 @@ static void leave(struct supervisor *s)
 	while (s->n) {
 		struct domain *d = s->domain[0];
 
-		if (d->pid > 0)
+		if (d->pid > 0) {
 			kill(d->pid, SIGKILL);
+			waitpid(d->pid, NULL, 0);
+		}
 		unguard(s, d);
 		forget(s, d);
 	}
@@ -594,12 +621,9 @@ static void leave(struct supervisor *s)
 static void destroy_leftover(void *ctx, const struct record *r)
 {
 	struct supervisor *s = ctx;
-	struct err err;
 
 	say(s, LOG_NOTICE, "destroying the server that was left behind in domain %u", r->domid);
-	if (ioreq_destroy(s->host, r->domid, r->server, &err) < 0)
-		say(s, LOG_ERR, "%s", err.msg);
-	record_remove(s->o->run_dir, r->domid);
+	destroy_server(s, r->domid, r->server);
 }
 
 static int run(struct supervisor *s, struct err *err)

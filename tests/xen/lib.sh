@@ -23,10 +23,13 @@ say() {
 
 # check NAME COMMAND...: one TAP line; what the command printed follows when it failed.
 check() {
-  local name=$1
+  local name=$1 start end
   shift
+  start=$(cut -d. -f1 /proc/uptime)
   if "$@" >$tmp/check.out 2>&1; then
+    end=$(cut -d. -f1 /proc/uptime)
     echo "@@ ok $name"
+    [ $((end - start)) -lt 15 ] || say "took $((end - start)) s"
   else
     echo "@@ not ok $name"
     sed 's/^/@@ # /' $tmp/check.out | tail -20
@@ -36,14 +39,15 @@ check() {
 
 # within SECONDS COMMAND...: true as soon as COMMAND is.
 within() {
-  local n=$(($1 * 5))
+  local end=$(($(cut -d. -f1 /proc/uptime) + $1))
   shift
-  while [ $n -gt 0 ]; do
-    "$@" >/dev/null 2>&1 && return 0
+  until "$@" >/dev/null 2>&1; do
+    if [ "$(cut -d. -f1 /proc/uptime)" -gt "$end" ]; then
+      "$@"
+      return
+    fi
     usleep 200000
-    n=$((n - 1))
   done
-  "$@"
 }
 
 # Table of a tiny guest (guest.S): each argument is "operation,port,value", numbers in C notation.

@@ -249,11 +249,10 @@ static int sync_locked(struct cli *cli, struct err *err)
 		show_result(cli, result, a->dry_run ? "would be taken" : "taken");
 	if (wants_header && pull_header(cli->db, &o, &header, &header_err) == 0)
 		show_header(cli, header);
-	if (!a->dry_run) {
-		r = cli_apply_after(cli, !a->no_apply, err);
-		if (r < 0)
-			return r;
-	}
+	if (!a->dry_run && !a->no_apply)
+		r = cli_apply_after(cli, true, err);
+	if (r < 0)
+		return r;
 	if (header_err.kind) {
 		*err = header_err;
 		return err_wrap(err, "the manifest was synced, the header was not");
@@ -303,7 +302,7 @@ static int sync_run(struct cli *cli, struct err *err)
 			out_hush(cli->out);
 		return r;
 	}
-	if (pull_is_news(db_path(cli->db), NULL, cli->now))
+	if (pull_is_news(db_path(cli->db), NULL, cli->now) && out_is_quiet(cli->out))
 		out_news(cli->out, "works again");
 	return r;
 }

@@ -89,7 +89,7 @@ char *fetch_url_text(const char *url)
 			curl_url_set(u, hidden[i], NULL, 0);
 		curl_url_get(u, CURLUPART_URL, &text, 0);
 	}
-	ret = text ? escape_text(text) : xstrdup("(not a URL)");
+	ret = xstrdup(text ? text : "(not a URL)");
 	curl_free(text);
 	curl_url_cleanup(u);
 	return ret;
@@ -130,7 +130,7 @@ char *fetch_proxy_text(void)
 	return NULL;
 }
 
-static bool is_https(const char *url)
+bool fetch_is_https(const char *url)
 {
 	CURLU *u = curl_url();
 	char *scheme = NULL, *host = NULL;
@@ -334,7 +334,7 @@ static enum outcome judge(struct child *c, const struct request *q, CURLcode cod
 			  struct result *ret)
 {
 	CLEANUP(free) char *url = fetch_url_text(q->url);
-	CLEANUP(free) char *shown = escape_text(*why ? why : curl_easy_strerror(code));
+	const char *shown = *why ? why : curl_easy_strerror(code);
 	struct err *err = &ret->err;
 	long status = 0;
 
@@ -648,7 +648,7 @@ int fetch(struct fetcher *f, const char *url, uint64_t max_size,
 	CLEANUP(free) struct request *q = xcalloc(1, sizeof(*q));
 	size_t cap = CHUNK;
 
-	if (strlen(url) >= sizeof(q->url) || !is_https(url)) {
+	if (strlen(url) >= sizeof(q->url) || !fetch_is_https(url)) {
 		CLEANUP(free) char *text = fetch_url_text(url);
 
 		return err_set(err, ERR_USAGE, "'%s' is not an https URL", text);

@@ -52,6 +52,8 @@ DEFINE_CLEANUP(struct fetched *, fetched_free)
 int fetch(struct fetcher *f, const char *url, uint64_t max_size,
 	  const struct fetch_validators *known, struct fetched **ret, struct err *err);
 
+bool fetch_is_https(const char *url);
+
 /* URL as messages may show it: without user, password, query and fragment. The caller frees. */
 char *fetch_url_text(const char *url);
 

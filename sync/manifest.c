@@ -108,7 +108,6 @@ static int expect(struct parser *p, char c)
 /* One whole value at the present place. */
 static int value(struct parser *p, json_t **ret)
 {
-	CLEANUP(free) char *text = NULL;
 	size_t line, column;
 	json_error_t e;
 
@@ -122,9 +121,8 @@ static int value(struct parser *p, json_t **ret)
 	position(p, p->at, &line, &column);
 	column = e.line > 1 ? (size_t)e.column : column + (size_t)e.column;
 	line += e.line > 0 ? (size_t)e.line - 1 : 0;
-	text = escape_text(e.text);
 	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest line %zu, column %zu: %s", line, column,
-			  text);
+			  e.text);
 }
 
 static inline void json_unref_cleanup(json_t **j)
@@ -643,7 +641,6 @@ static int top_name(struct parser *p, char **ret)
 
 static int top_once(struct parser *p, const char *name)
 {
-	CLEANUP(free) char *shown = NULL;
 	bool twice = false;
 
 	for (uint32_t i = 0; top_members[i]; i++) {
@@ -656,8 +653,7 @@ static int top_once(struct parser *p, const char *name)
 		twice |= strcmp(p->unknown[i].path, name) == 0;
 	if (!twice)
 		return 0;
-	shown = escape_text(name);
-	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s: is there twice", shown);
+	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s: is there twice", name);
 }
 
 static int document(struct parser *p)
@@ -715,15 +711,12 @@ static int check_critical(struct parser *p)
 			met = strcmp(p->unknown[k].path, name) == 0 ||
 			      (dot && strcmp(dot + 1, name) == 0);
 		}
-		if (met) {
-			CLEANUP(free) char *shown = escape_text(name);
-
+		if (met)
 			return err_refuse(
 				p->err, REFUSAL_CRITICAL,
 				"manifest critical[%zu]: this program does not know '%s', "
 				"and the publisher says that it has to",
-				i, shown);
-		}
+				i, name);
 	}
 	return 0;
 }
@@ -846,11 +839,10 @@ static void make_notices(struct parser *p)
 {
 	p->m->notices = xcalloc(p->n_unknown, sizeof(char *));
 	for (size_t i = 0; i < p->n_unknown; i++) {
-		CLEANUP(free) char *path = escape_text(p->unknown[i].path);
-
 		p->m->notices[p->m->n_notices++] = xasprintf(
 			"the manifest has a member that this program does not know: '%s' (%zu %s)",
-			path, p->unknown[i].count, p->unknown[i].count == 1 ? "time" : "times");
+			p->unknown[i].path, p->unknown[i].count,
+			p->unknown[i].count == 1 ? "time" : "times");
 	}
 }
 

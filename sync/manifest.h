@@ -30,7 +30,7 @@ struct manifest {
 	struct manifest_keys *keys;	 /* NULL: no change of keys */
 	/* Where each row stood in the document, for messages; NULL when not parsed from one. */
 	uint32_t *encoding_at, *product_at, *entry_at;
-	char **notices; /* sentences: members that were skipped; escaped */
+	char **notices; /* sentences: members that were skipped; foreign text is in them as it came */
 	size_t n_notices;
 };
 void manifest_free(struct manifest *m);

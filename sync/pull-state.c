@@ -108,10 +108,10 @@ int pull_state_change(struct db *db, const struct manifest *m, const char *diges
 }
 
 int pull_state_contact(struct db *db, const char *source, const struct fetch_validators *v,
-		       const char *url, const char *trust, struct err *err)
+		       const char *url, const char *trust, const char *sigs, struct err *err)
 {
 	bool known = v && (*v->etag || *v->last_modified);
-	CLEANUP(free) char *key = known ? pull_url_digest(url, trust) : NULL;
+	CLEANUP(free) char *key = known ? pull_url_digest(url, trust, sigs) : NULL;
 	int r;
 
 	if ((r = set_time(db, "sync.contact", db_now(db), err)) < 0 ||
@@ -127,21 +127,22 @@ int pull_state_touch(struct db *db, struct err *err)
 	return set_time(db, "sync.contact", db_now(db), err);
 }
 
-char *pull_url_digest(const char *url, const char *trust)
+char *pull_url_digest(const char *url, const char *trust, const char *sigs)
 {
 	struct digest *d = digest_new();
 	char *ret = xcalloc(1, DIGEST_HEX);
 
 	digest_text(d, url);
 	digest_text(d, trust);
+	digest_text(d, sigs);
 	digest_hex(d, ret);
 	return ret;
 }
 
-int pull_validators(struct db *db, const char *url, const char *trust, struct fetch_validators *ret,
-		    struct err *err)
+int pull_validators(struct db *db, const char *url, const char *trust, const char *sigs,
+		    struct fetch_validators *ret, struct err *err)
 {
-	CLEANUP(free) char *want = pull_url_digest(url, trust);
+	CLEANUP(free) char *want = pull_url_digest(url, trust, sigs);
 	CLEANUP(free) char *have = NULL, *etag = NULL, *modified = NULL;
 	int r;
 

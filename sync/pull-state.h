@@ -11,19 +11,19 @@
 int pull_state_change(struct db *db, const struct manifest *m, const char *digest, struct err *err);
 /* SOURCE confirmed what is here. V: its validators, or NULL for none. */
 int pull_state_contact(struct db *db, const char *source, const struct fetch_validators *v,
-		       const char *url, const char *trust, struct err *err);
+		       const char *url, const char *trust, const char *sigs, struct err *err);
 
 /* The same source said that nothing has changed. */
 int pull_state_touch(struct db *db, struct err *err);
 
 /*
- * The validators that were stored, when they are of this URL and were stored while
- * the same keys were trusted (TRUST); empty otherwise.
+ * The validators that were stored, when they are of this URL, the same keys were
+ * trusted (TRUST) and the signature files were the same (SIGS); empty otherwise.
  */
-int pull_validators(struct db *db, const char *url, const char *trust, struct fetch_validators *ret,
-		    struct err *err);
-/* Names URL and TRUST without keeping a password of the URL. The caller frees. */
-char *pull_url_digest(const char *url, const char *trust);
+int pull_validators(struct db *db, const char *url, const char *trust, const char *sigs,
+		    struct fetch_validators *ret, struct err *err);
+/* Names the three without keeping a password of the URL. The caller frees. */
+char *pull_url_digest(const char *url, const char *trust, const char *sigs);
 
 char *pull_keyring_digest(const struct keyring *k);
 int pull_keyring_set(struct db *db, const struct config *c, const struct keyring *k,

@@ -21,7 +21,7 @@ struct candidate {
 	struct source source;
 	char *text;
 	struct fetch_validators validators;
-	char *digest;
+	char *digest, *signatures; /* of the manifest, of all signature files */
 	struct manifest *manifest; /* NULL: nothing new */
 	struct keyring *rotated;   /* NULL: no change of keys */
 	bool not_modified;
@@ -50,6 +50,8 @@ static void candidate_free(struct candidate *c)
 {
 	free(c->text);
 	free(c->digest);
+	free(c->signatures);
+	source_end(&c->source);
 	manifest_free(c->manifest);
 	keyring_free(c->rotated);
 	free_strings(c->signer, c->n_signers);
@@ -79,7 +81,7 @@ void pull_result_free(struct pull_result *r)
 static void notice(char ***list, size_t *n, struct span text)
 {
 	*list = xreallocarray(*list, *n + 1, sizeof(**list));
-	(*list)[(*n)++] = escape_bytes(text.p, text.n);
+	(*list)[(*n)++] = xstrndup(text.p, text.n);
 }
 
 static void notices(char ***list, size_t *n, const char *lines)
@@ -180,20 +182,34 @@ static int examine(struct pull *p, const struct verified *v, struct candidate *c
 	return check_rotation(p, v, c, err);
 }
 
+static int not_https(const char *url, struct err *err)
+{
+	CLEANUP(free) char *text = fetch_url_text(url);
+
+	return err_set(err, ERR_USAGE, "'%s' is not an https URL", text);
+}
+
 static int try_source(struct pull *p, const char *where, struct candidate *c, struct err *err)
 {
 	CLEANUP(verified_free) struct verified *v = NULL;
 	struct fetch_validators known = { 0 };
 	int r;
 
+	if (p->fetcher && !fetch_is_https(where))
+		return not_https(where, err);
 	c->source = (struct source){ .fetcher = p->fetcher,
 				     .where = where,
 				     .max_size = p->o->config->max_size,
 				     .signatures = p->o->signatures,
 				     .n_signatures = p->o->n_signatures };
 	c->text = source_text(&c->source);
+	r = source_signatures(&c->source, p->keys, err);
+	if (r < 0)
+		return r;
+	/* Nothing new is nothing new only while URL, keys and signatures are what they were. */
+	c->signatures = source_signature_digest(&c->source);
 	if (p->fetcher && p->last->version) {
-		r = pull_validators(p->db, where, p->trust, &known, err);
+		r = pull_validators(p->db, where, p->trust, c->signatures, &known, err);
 		if (r < 0)
 			return r;
 	}
@@ -414,7 +430,7 @@ static int commit(struct pull *p, const struct candidate *c, struct err *err)
 	/* A 304 brings no new validators of its own: those that were sent still hold. */
 	if (!c->not_modified)
 		r = pull_state_contact(p->db, c->text, p->fetcher ? &c->validators : NULL,
-				       c->source.where, trust, err);
+				       c->source.where, trust, c->signatures, err);
 	else
 		r = pull_state_touch(p->db, err);
 	if (r < 0 || p->o->dry_run)

@@ -48,7 +48,7 @@ struct pull_result {
 	bool keys_changed;
 	struct pull_counts encodings, products, entries;
 	uint64_t new_builds; /* builds that the entries cover and did not before */
-	char **notices;	     /* sentences for people, foreign text escaped */
+	char **notices;	     /* sentences for people; foreign text is in them as it came */
 	size_t n_notices;
 };
 void pull_result_free(struct pull_result *r);

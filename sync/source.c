@@ -10,10 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-struct signature_set {
-	struct signature_file *file;
-	size_t n, cap;
-};
+#include "registry/digest.h"
 
 static void signature_set_free(struct signature_set *s)
 {
@@ -27,7 +24,7 @@ static void signature_set_free(struct signature_set *s)
 
 char *source_text(const struct source *s)
 {
-	return s->fetcher ? fetch_url_text(s->where) : escape_text(s->where);
+	return s->fetcher ? fetch_url_text(s->where) : xstrdup(s->where);
 }
 
 static int read_file(const char *path, uint64_t max, struct fetched **ret, struct err *err)
@@ -128,7 +125,7 @@ static int collect(const struct source *s, const struct keyring *k, struct signa
 		r = read_file(s->signatures[i], SIGNATURE_FILE_MAX, &f, err);
 		if (r < 0)
 			return r;
-		add(set, f, escape_text(s->signatures[i]));
+		add(set, f, xstrdup(s->signatures[i]));
 	}
 	if (s->n_signatures)
 		return 0;
@@ -147,18 +144,37 @@ static int collect(const struct source *s, const struct keyring *k, struct signa
 	return 0;
 }
 
+int source_signatures(struct source *s, const struct keyring *k, struct err *err)
+{
+	return collect(s, k, &s->found, err);
+}
+
+char *source_signature_digest(const struct source *s)
+{
+	struct digest *d = digest_new();
+	char *ret = xcalloc(1, DIGEST_HEX);
+
+	for (size_t i = 0; i < s->found.n; i++) {
+		digest_u64(d, s->found.file[i].n);
+		digest_bytes(d, s->found.file[i].bytes, s->found.file[i].n);
+	}
+	digest_hex(d, ret);
+	return ret;
+}
+
+void source_end(struct source *s)
+{
+	signature_set_free(&s->found);
+	s->found = (struct signature_set){ 0 };
+}
+
 int source_get(const struct source *s, const struct keyring *k,
 	       const struct fetch_validators *known, struct verified **ret_verified,
 	       struct fetch_validators *ret_validators, struct err *err)
 {
 	CLEANUP(fetched_free) struct fetched *f = NULL;
-	SIGNATURE_SET set = { 0 };
-	int r;
+	int r = get(s, "", s->max_size, known, &f, err);
 
-	r = collect(s, k, &set, err);
-	if (r < 0)
-		return r;
-	r = get(s, "", s->max_size, known, &f, err);
 	if (r < 0)
 		return r;
 	*ret_validators = f->validators;
@@ -166,7 +182,7 @@ int source_get(const struct source *s, const struct keyring *k,
 		*ret_verified = NULL;
 		return 0;
 	}
-	return verify(k, &f->bytes, f->n, set.file, set.n, ret_verified, err);
+	return verify(k, &f->bytes, f->n, s->found.file, s->found.n, ret_verified, err);
 }
 
 int source_verify_again(const struct source *s, const struct verified *v, const struct keyring *k,

@@ -26,10 +26,11 @@ cli_setup() {
   export XENBLACKLIST_CONFIG=empty.conf
 }
 
-# The program at 2026-11-20 12:00:00 UTC. ASan wants to be loaded first; it works all the same.
+# The program at 2026-11-20 12:00:00 UTC, or at $XB_NOW. ASan wants to be loaded first; it works
+# all the same.
 xb_run() {
   ASAN_OPTIONS=verify_asan_link_order=0:${ASAN_OPTIONS:-} \
-    LD_PRELOAD=${XB_FAKETIME:-$(cli_faketime)} FAKETIME='2026-11-20 12:00:00' \
+    LD_PRELOAD=${XB_FAKETIME:-$(cli_faketime)} FAKETIME="${XB_NOW:-2026-11-20 12:00:00}" \
     FAKETIME_DONT_FAKE_MONOTONIC=1 "$XB" "$@"
 }
 

@@ -73,7 +73,7 @@ static void taken(void **state)
 	assert_int_equal(m->keys->threshold, 1);
 	assert_int_equal(m->n_notices, 2);
 	assert_non_null(strstr(m->notices[0], "'entries.severity' (1 time)"));
-	assert_non_null(strstr(m->notices[1], "'x-new\\x1b'"));
+	assert_non_null(strstr(m->notices[1], "'x-new\033'"));
 }
 
 static void refused(void **state)

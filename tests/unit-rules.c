@@ -7,25 +7,30 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#define NODE(at, text)                                                               \
+	{                                                                            \
+		.path = (char *)(at), .value = (char *)(text), .perms = (char *)"r0" \
+	}
+
 static struct node nodes[] = {
-	{ (char *)"", (char *)"", (char *)"r0" },
-	{ (char *)"_products", (char *)"", (char *)"r0" },
-	{ (char *)"_products/205", (char *)"suse-vmdp", (char *)"r0" },
-	{ (char *)"_products/7", (char *)"not/a/node", (char *)"r0" },
-	{ (char *)"experimental", (char *)"", (char *)"r0" },
-	{ (char *)"experimental/-1", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"experimental/-2147483648", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"experimental/007", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"experimental/4294967296", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"experimental/590080", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"experimental/_ranges", (char *)"", (char *)"r0" },
-	{ (char *)"experimental/_ranges/459264-524800", (char *)"xb1:b", (char *)"r0" },
-	{ (char *)"experimental/_ranges/9-8", (char *)"", (char *)"r0" },
-	{ (char *)"experimental/_ranges/x", (char *)"", (char *)"r0" },
-	{ (char *)"nobody", (char *)"", (char *)"r0" },
-	{ (char *)"nobody/1", (char *)"xb1:a", (char *)"r0" },
-	{ (char *)"suse-vmdp", (char *)"", (char *)"r0" },
-	{ (char *)"suse-vmdp/20505", (char *)"xb1:c", (char *)"r0" },
+	NODE("", ""),
+	NODE("_products", ""),
+	NODE("_products/205", "suse-vmdp"),
+	NODE("_products/7", "not/a/node"),
+	NODE("experimental", ""),
+	NODE("experimental/-1", "xb1:a"),
+	NODE("experimental/-2147483648", "xb1:a"),
+	NODE("experimental/007", "xb1:a"),
+	NODE("experimental/4294967296", "xb1:a"),
+	NODE("experimental/590080", "xb1:a"),
+	NODE("experimental/_ranges", ""),
+	NODE("experimental/_ranges/459264-524800", "xb1:b"),
+	NODE("experimental/_ranges/9-8", ""),
+	NODE("experimental/_ranges/x", ""),
+	NODE("nobody", ""),
+	NODE("nobody/1", "xb1:a"),
+	NODE("suse-vmdp", ""),
+	NODE("suse-vmdp/20505", "xb1:c"),
 };
 
 static void answers(void **state)

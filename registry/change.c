@@ -341,7 +341,7 @@ static int check_texts(const char *vendor, const char *contact, const char *refe
 	return text_check("the reference", reference, TEXT_LONG_MAX, true, err);
 }
 
-/* The product, when it may be changed here; a shipped one becomes local with the change. */
+/* The product, when it may be changed here. */
 static int find_editable(struct db *db, const char *name_or_number, struct product **ret,
 			 struct err *err)
 {
@@ -357,7 +357,6 @@ static int find_editable(struct db *db, const char *name_or_number, struct produ
 	if (p->status == STATUS_RETIRED)
 		return err_set(err, ERR_INVALID, "product %u, '%s', was retired, for ever",
 			       p->number, p->name);
-	p->origin = ORIGIN_LOCAL;
 	*ret = TAKE(p);
 	return 0;
 }
@@ -413,7 +412,7 @@ static int check_number(struct db *db, int32_t number, struct product **ret_old,
 		if (p->status == STATUS_RETIRED)
 			return err_set(err, ERR_EXISTS, "number %d is burned: '%s' was retired",
 				       number, p->name);
-		if (p->status != STATUS_RESERVED || p->origin != ORIGIN_LOCAL || p->conflict)
+		if (p->status != STATUS_RESERVED || p->origin == ORIGIN_UPSTREAM || p->conflict)
 			return err_set(err, ERR_EXISTS, "number %d is taken: '%s', %s (%s)", number,
 				       p->name, product_status_name(p->status),
 				       origin_name(p->origin));

@@ -254,15 +254,18 @@ static int check_entry(const struct entry *e, const struct product_uses *uses, s
 static int resolve_product(struct db *db, int64_t *id, uint16_t *number, struct err *err)
 {
 	CLEANUP_STMT struct stmt q = STMT_INIT;
-	int r = stmt_begin(&q, db,
-			   "SELECT id, number FROM product WHERE CASE WHEN ?1 <> 0 THEN id = ?1 "
-			   "ELSE number = ?2 AND conflict = 0 END",
-			   err);
+	int r = stmt_begin(
+		&q, db,
+		*id ? "SELECT id, number FROM product WHERE id = ?1"
+		    : "SELECT id, number FROM product WHERE number = ?2 AND conflict = 0",
+		err);
 
 	if (r < 0)
 		return r;
-	stmt_int(&q, 1, *id);
-	stmt_int(&q, 2, *number);
+	if (*id)
+		stmt_int(&q, 1, *id);
+	else
+		stmt_int(&q, 2, *number);
 	if ((r = stmt_step(&q, err)) < 0)
 		return r;
 	if (!r)
@@ -531,6 +534,26 @@ static int rewrite_entry(struct db *db, const struct entry *e, struct err *err)
 	return history_change(db, HISTORY_ENTRY, e->row, "update", before, err);
 }
 
+/* Upstream does not speak of products that only this host has, whatever their numbers are. */
+static int resolve_upstream(struct db *db, struct entry *e, struct err *err)
+{
+	CLEANUP_STMT struct stmt q = STMT_INIT;
+	int r = stmt_begin(&q, db,
+			   "SELECT id FROM product WHERE number = ?1 AND conflict = 0 "
+			   "AND origin <> 'local'",
+			   err);
+
+	if (r < 0)
+		return r;
+	stmt_int(&q, 1, e->product);
+	if ((r = stmt_step(&q, err)) < 0)
+		return r;
+	if (!r)
+		return err_set(err, ERR_NOT_FOUND, "upstream has no product '%u'", e->product);
+	e->product_id = stmt_get_int(&q, 0);
+	return 0;
+}
+
 static int check_new(struct db *db, struct uses_cache *cache, struct entry *e, struct err *err)
 {
 	const struct product_uses *uses;
@@ -538,8 +561,7 @@ static int check_new(struct db *db, struct uses_cache *cache, struct entry *e, s
 
 	if ((r = check_id(e->id ? e->id : "", err)) < 0)
 		return r;
-	e->product_id = 0;
-	if ((r = resolve_product(db, &e->product_id, &e->product, err)) < 0)
+	if ((r = resolve_upstream(db, e, err)) < 0)
 		return err_wrap(err, "entry '%s'", e->id);
 	if ((r = uses_cache_get(cache, e->product_id, &uses, err)) < 0)
 		return r;

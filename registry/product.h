@@ -119,9 +119,9 @@ int reservation_list(struct db *db, struct reservations **ret, struct err *err);
  * one history row per changed row, with the act as its own word: allocate, update, transfer,
  * release, revoke, retire, reserve, define, add, remove, adopt, conflict. A rolled back
  * transaction leaves nothing. What is invalid UTF-8, holds control characters or is too long:
- * ERR_INVALID. Rows of origin upstream: ERR_DENIED (only sync changes them). A shipped row that
- * is changed here becomes local. Acts that cannot be undone want the actor's reason: ERR_USAGE
- * without one.
+ * ERR_INVALID. Rows of origin upstream: ERR_DENIED (only sync changes them). A shipped row
+ * stays shipped whatever is changed in it: sync may take it over. Acts that cannot be undone want
+ * the actor's reason: ERR_USAGE without one.
  */
 
 /* What the caller should be told although it worked: sentences, one a line, or "". */

@@ -34,6 +34,13 @@ int db_sqlite_error(struct db *db, int code, const char *what, struct err *err)
 			       "'%s' is damaged or not a registry (%s): restore it from a backup",
 			       path, text);
 	case SQLITE_READONLY:
+		if (code == SQLITE_READONLY_ROLLBACK || code == SQLITE_READONLY_RECOVERY ||
+		    code == SQLITE_READONLY_CANTLOCK)
+			return err_set(
+				err, ERR_DENIED,
+				"a write to registry '%s' was interrupted: any command run by its owner repairs that",
+				path);
+		/* fall through */
 	case SQLITE_PERM:
 	case SQLITE_AUTH:
 		return err_set(err, ERR_DENIED, "cannot write registry '%s': %s", path, text);

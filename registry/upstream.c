@@ -96,9 +96,10 @@ static int find_target(struct db *db, const struct product *p, struct product **
 	if ((r = stmt_step(&q, err)) <= 0 ||
 	    (r = product_get(db, stmt_get_int(&q, 0), &row, err)) < 0)
 		return r;
-	if (row->origin == ORIGIN_LOCAL &&
-	    (strcmp(row->name, p->name) != 0 || row->status == STATUS_RETIRED))
+	if (row->origin == ORIGIN_LOCAL && strcmp(row->name, p->name) != 0)
 		return 0;
+	if (row->origin != ORIGIN_UPSTREAM && row->status == STATUS_RETIRED)
+		return 0; /* retired here, and that stays */
 	if (row->status == STATUS_RETIRED && p->status != STATUS_RETIRED)
 		return err_set(err, ERR_INVALID, "'%s' was retired, for ever", row->name);
 	*ret = TAKE(row);

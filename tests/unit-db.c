@@ -247,9 +247,19 @@ static void unprivileged_reader(void **state)
 	assert_true(as_nobody(reads_and_cannot_write, path));
 }
 
+static bool cannot_repair(const char *path)
+{
+	struct db *db = NULL;
+	struct err err = { 0 };
+
+	return db_open(path, DB_READ, NULL, 1000, &db, &err) == -ERR_DENIED &&
+	       strstr(err.msg, "was interrupted");
+}
+
 static void interrupted_write(void **state)
 {
 	char *path = *state;
+	CLEANUP(free) char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
 	CLEANUP(free) char *journal = xasprintf("%s-journal", path);
 	CLEANUP(db_close) struct db *db = NULL;
 	struct err err = { 0 };
@@ -273,6 +283,13 @@ static void interrupted_write(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(access(journal, F_OK), 0);
+	assert_int_equal(chmod(journal, 0444), 0);
+	assert_int_equal(chmod(path, 0444), 0);
+	assert_int_equal(chmod(dir, 0555), 0);
+	assert_true(as_nobody(cannot_repair, path));
+	assert_int_equal(chmod(dir, 0755), 0);
+	assert_int_equal(chmod(path, 0644), 0);
+	assert_int_equal(chmod(journal, 0644), 0);
 	ok(db_open(path, DB_READ, NULL, 1000, &db, &err), &err);
 	ok(db_meta_get(db, "torn1", &value, &err), &err);
 	assert_null(value);

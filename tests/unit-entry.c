@@ -263,7 +263,8 @@ static void upstream_list(void **state)
 	fails(drop(db, entry_remove, "b", &err), ERR_DENIED, "exception", &err);
 
 	c.product = 999;
-	fails(replace(db, list, 3, &change, &err), ERR_NOT_FOUND, "entry 'c': no product", &err);
+	fails(replace(db, list, 3, &change, &err), ERR_NOT_FOUND,
+	      "entry 'c': upstream has no product", &err);
 	c.product = 2;
 	c.builds = (char *)"all";
 	fails(replace(db, list, 3, &change, &err), ERR_REFUSED, "", &err);
@@ -432,7 +433,9 @@ static void in_conflict(void **state)
 				      .n_encodings = 1,
 				      .provisional_until = NONE };
 	struct product u = { .number = 6, .name = (char *)"theirs", .deadline = NONE };
-	struct entry e = entry("e", 6, "7"), other = entry("f", 6, "7");
+	struct entry e = entry("e", 6, "7"), other = entry("f", 6, "7"), third = entry("g", 6, "7"),
+		     *list[] = { &third };
+	struct entries_change change;
 	const struct blacklist_product *published;
 	struct product_notes notes;
 	enum put_result result;
@@ -446,8 +449,17 @@ static void in_conflict(void **state)
 		ok(product_allocate(db, &rq, &number, &notes, &err), &err);
 		ok(entry_add(db, &e, &err), &err);
 		ok(product_put_upstream(db, &u, &result, &notes, &err), &err);
+		rq.name = "local-7";
+		ok(product_allocate(db, &rq, &number, &notes, &err), &err);
 		ok(db_commit(&tx, &err), &err);
 	}
+	/* Upstream's list cannot mean a product that only this host has. */
+	third.product = 6;
+	ok(replace(db, list, 1, &change, &err), &err);
+	third.product = 7;
+	fails(replace(db, list, 1, &change, &err), ERR_NOT_FOUND, "upstream has no product '7'",
+	      &err);
+	ok(replace(db, list, 0, &change, &err), &err);
 	ok(blacklist_load(db, 1000, &b, &err), &err);
 	assert_int_equal(blacklist_published(b, &published), 0);
 	blacklist_verdict(b, 6, 7, &v);
@@ -462,6 +474,7 @@ static void in_conflict(void **state)
 	assert_string_equal(v.entry->id, "f");
 	free(e.id);
 	free(other.id);
+	free(third.id);
 }
 
 /* ---- cover ---- */

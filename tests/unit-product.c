@@ -492,13 +492,14 @@ static void updates(void **state)
 	acted = acts(db, "product 6");
 	assert_string_equal(acted, "allocate update update update update");
 
-	/* A shipped row that is changed here is this host's from then on. */
+	/* A shipped row that is changed here may still be taken over. */
 	c = PRODUCT_CHANGE_NONE;
 	c.contact = "xen-devel";
 	ok(update(db, "linux", &c, &notes, &err), &err);
 	product_free(TAKE(p));
 	p = find(db, "linux");
-	assert_int_equal(p->origin, ORIGIN_LOCAL);
+	assert_int_equal(p->origin, ORIGIN_SHIPPED);
+	assert_string_equal(p->contact, "xen-devel");
 	assert_int_equal(findings(db), 0);
 }
 
@@ -848,6 +849,11 @@ static void retired_here_given_upstream(void **state)
 	p = find(db, "6");
 	assert_int_equal(p->origin, ORIGIN_UPSTREAM);
 	product_free(p);
+	ok(act(db, product_retire, "suse-vmdp", &err), &err);
+	u = upstream(205, "suse-vmdp");
+	ok(put(db, &u, &result, &notes, &err), &err);
+	assert_int_equal(result, PUT_ADDED);
+	assert_non_null(strstr(notes.text, "shipped product 205, 'suse-vmdp', is in conflict"));
 	assert_int_equal(findings(db), 0);
 }
 

@@ -3,7 +3,7 @@
  * The port table of handshake.h as code. It hides who owns which port when, the line buffer and
  * the token bucket of the log channel. Needs no other file of this project.
  */
-#include "device/handshake.h"
+#include "handshake.h"
 
 #include <string.h>
 
@@ -252,12 +252,23 @@ void handshake_step(struct handshake *hs, const struct handshake_access *a,
 	}
 }
 
+/* A byte that a bool may hold; looked at as a byte, because any other is no value of the type. */
+static bool is_bool(const bool *b)
+{
+	unsigned char byte;
+
+	memcpy(&byte, b, 1);
+	return byte <= 1;
+}
+
 bool handshake_valid(const struct handshake *hs)
 {
 	const struct handshake_policy *p = &hs->policy;
 
 	/* An answer was given only to a blacklisted driver; a product in waiting is not 0. */
-	return hs->layout == LAYOUT && (unsigned)p->model <= HANDSHAKE_QEMU &&
+	return hs->layout == LAYOUT && is_bool(&hs->announced) && is_bool(&hs->asked) &&
+	       is_bool(&hs->blacklisted) && is_bool(&hs->answered) &&
+	       (unsigned)p->model <= HANDSHAKE_QEMU &&
 	       (unsigned)p->unplug <= HANDSHAKE_UNPLUG_REFUSE &&
 	       (unsigned)p->throttle <= HANDSHAKE_THROTTLE_DELAY &&
 	       hs->line_n < HANDSHAKE_LINE_MAX && hs->flags <= 1 &&

@@ -415,6 +415,9 @@ static void saved_state(void **state)
 	assert_false(handshake_valid(&hs));
 	memset(&hs, 0xff, sizeof(hs));
 	assert_false(handshake_valid(&hs));
+	handshake_init(&hs, &full);
+	memset(&hs.blacklisted, 2, 1);
+	assert_false(handshake_valid(&hs));
 }
 
 /* A host: xenblacklistd's machine for the ports that it owns, a stock QEMU behind. */

@@ -99,7 +99,8 @@ static int read_fd(int fd, const char *name, size_t max, char **ret, size_t *ret
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return err_set(err, ERR_IO, "cannot read '%s': %s", name, strerror(errno));
+			return err_set(err, errno == EISDIR ? ERR_NOT_FOUND : ERR_IO,
+				       "cannot read '%s': %s", name, strerror(errno));
 		if (got == 0)
 			break;
 		n += (size_t)got;

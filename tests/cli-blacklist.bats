@@ -87,7 +87,7 @@ END
   run_json 0 remove 65535 524800..524802
   [ "$(json .removed)" = '["local-1"]' ]
   run_json 0 status
-  [ "$(json '[.state, .xenstore, .drift.extra]')" = "[\"warning\",\"$XB_DAEMON\",6]" ]
+  [ "$(json '[.state, .xenstore, .drift.extra]')" = "[\"warning\",\"$SANDBOX_KIND\",6]" ]
   run_json 0 history --verify
   [ "$(json .intact)" = true ]
 }
@@ -311,7 +311,7 @@ Entries     1 enforced, 0 audited, 0 waiting, 0 expired
 Exceptions  0
 Manifest    none yet
 Nodes       5 wanted
-Xenstore    $XB_DAEMON
+Xenstore    $SANDBOX_KIND
 Drift       none
 Sightings   0
 END

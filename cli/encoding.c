@@ -224,7 +224,6 @@ const struct verb verb_encoding_define = {
 static int encode_run(struct cli *cli, struct err *err)
 {
 	struct out *out = cli->out;
-	CLEANUP(free) char *line = NULL;
 	SUBJECT s = { 0 };
 	uint32_t build;
 	int r = subject_find(cli, cli->arg[0], &s, err);

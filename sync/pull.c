@@ -380,10 +380,9 @@ static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_cove
 	return coverage_new(db, es, NULL, true, ret_coverage, err);
 }
 
-static int write_manifest(struct pull *p, const struct candidate *c, struct err *err)
+static int replace_entries(struct pull *p, struct manifest *m, struct err *err)
 {
 	CLEANUP(coverage_free) struct coverage *before = NULL, *after = NULL;
-	const struct manifest *m = c->manifest;
 	bool family = p->o->config->family_allow || p->o->whole_family;
 	struct entries_change change = { 0 };
 	size_t entries_before;
@@ -404,8 +403,20 @@ static int write_manifest(struct pull *p, const struct candidate *c, struct err 
 						   .changed = change.changed,
 						   .removed = change.removed,
 						   .all = m->entries->n };
-	if ((r = tripwires(p, before, after, entries_before, &change, m->version, err)) < 0 ||
-	    (r = check_budget(p, err)) < 0 || (r = pull_state_change(p->db, m, c->digest, err)) < 0)
+	return tripwires(p, before, after, entries_before, &change, m->version, err);
+}
+
+static int write_manifest(struct pull *p, struct candidate *c, struct err *err)
+{
+	struct manifest *m = c->manifest;
+	int r = replace_entries(p, m, err);
+
+	if (r < 0)
+		return r;
+	/* They are rows now; what comes next loads them from there. */
+	entries_free(TAKE(m->entries));
+	m->entries = xcalloc(1, sizeof(*m->entries));
+	if ((r = check_budget(p, err)) < 0 || (r = pull_state_change(p->db, m, c->digest, err)) < 0)
 		return r;
 	if (!c->rotated)
 		return 0;
@@ -413,7 +424,7 @@ static int write_manifest(struct pull *p, const struct candidate *c, struct err 
 	return pull_keyring_set(p->db, p->o->config, c->rotated, err);
 }
 
-static int commit(struct pull *p, const struct candidate *c, struct err *err)
+static int commit(struct pull *p, struct candidate *c, struct err *err)
 {
 	CLEANUP(free)
 	char *trust = c->rotated ? pull_keyring_digest(c->rotated) : xstrdup(p->trust);

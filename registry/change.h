@@ -3,7 +3,7 @@
 #define REGISTRY_CHANGE_H
 
 /*
- * Private to change.c and upstream.c: writing one product row, whoever decided on it.
+ * Private to act.c, change.c and upstream.c: one product row, whoever decided on it.
  */
 #include "registry/product.h"
 
@@ -22,6 +22,16 @@ void change_set_encodings(struct product *p, const struct product_encoding *list
 int change_derive_node(struct db *db, const char *name, int64_t except, char **ret,
 		       struct err *err);
 int change_check_node(const char *node, struct err *err);
+
+/*
+ * May a row of this host (EXCEPT, or a new one) be called NAME? ERR_INVALID, ERR_EXISTS; what is
+ * legal and unwise becomes a note.
+ */
+int change_lint_name(struct db *db, const char *name, int64_t except, struct product_notes *notes,
+		     struct err *err);
+/* The node that a row is to have: NODE when it is free, or, for NULL, one made of NAME. */
+int change_choose_node(struct db *db, const char *node, const char *name, int64_t except,
+		       char **ret, struct err *err);
 
 /* One more sentence. */
 void change_note(struct product_notes *notes, const char *fmt, ...)

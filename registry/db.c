@@ -8,7 +8,6 @@
 #include "registry/db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 
 #include "registry/connection.h"
 #include "registry/history.h"
+#include "registry/newfile.h"
 #include "registry/schema.h"
 #include "registry/stmt.h"
 #include "registry/text.h"
@@ -210,10 +210,11 @@ static int migrate(struct db *db, struct err *err)
 
 /* ---- a new file ---- */
 
-/* Built in memory; the bytes are the caller's to sqlite3_free(). */
-static int build_new(const struct db *like, unsigned char **ret, size_t *ret_n, struct err *err)
+/* Built in memory; the caller frees the bytes. */
+static int build_new(const struct db *like, char **ret, size_t *ret_n, struct err *err)
 {
 	CLEANUP(db_close) struct db *db = connection_new(like->path, &like->actor, like->now);
+	unsigned char *bytes;
 	sqlite3_int64 n = 0;
 	int r = connect_to(db, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
 
@@ -226,81 +227,24 @@ static int build_new(const struct db *like, unsigned char **ret, size_t *ret_n, 
 		    (r = write_seed(db, err)) < 0 || (r = db_commit(&tx, err)) < 0)
 			return r;
 	}
-	*ret = sqlite3_serialize(db->sqlite, "main", &n, 0);
-	if (!*ret)
+	bytes = sqlite3_serialize(db->sqlite, "main", &n, 0);
+	if (!bytes)
 		return err_set(err, ERR_INTERNAL, "cannot serialize a new registry");
+	*ret = xmemdup(bytes, (size_t)n);
 	*ret_n = (size_t)n;
+	sqlite3_free(bytes);
 	return 0;
-}
-
-static bool write_all(int fd, const unsigned char *p, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, p, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w <= 0)
-			return false;
-		p += w;
-		n -= (size_t)w;
-	}
-	return fchmod(fd, 0644) == 0 && fsync(fd) == 0;
-}
-
-/* 0 or an errno; EEXIST when somebody else made PATH first, which then is as good as ours. */
-static int link_new(const char *dir, const char *path, const unsigned char *p, size_t n)
-{
-	CLEANUP(free) char *name = NULL;
-	CLEANUP(close_fd) int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	int saved = 0;
-
-	if (fd >= 0) {
-		CLEANUP(free) char *proc = xasprintf("/proc/self/fd/%d", fd);
-
-		if (!write_all(fd, p, n))
-			return errno;
-		if (linkat(AT_FDCWD, proc, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0)
-			return 0;
-		if (errno != ENOENT)
-			return errno;
-		close(fd); /* no /proc: by name then */
-	} else if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT && errno != EINVAL) {
-		return errno;
-	}
-	name = xasprintf("%s/.registry.XXXXXX", dir);
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	if (!write_all(fd, p, n) || link(name, path) != 0)
-		saved = errno;
-	unlink(name);
-	return saved;
 }
 
 static int create(struct db *db, enum db_mode mode, struct err *err)
 {
-	const char *slash = strrchr(db->path, '/');
-	CLEANUP(free)
-	char *dir = xstrndup(db->path, slash == db->path ? 1 : (size_t)(slash - db->path));
-	unsigned char *bytes = NULL;
+	CLEANUP(free) char *bytes = NULL;
 	size_t n = 0;
-	int e = 0, r;
+	int e, r = build_new(db, &bytes, &n, err);
 
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
-		e = errno;
-	if (!e) {
-		if ((r = build_new(db, &bytes, &n, err)) < 0)
-			return r;
-		e = link_new(dir, db->path, bytes, n);
-		sqlite3_free(bytes);
-	}
-	if (e == 0) {
-		CLEANUP(close_fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (fd >= 0)
-			fsync(fd);
-	}
+	if (r < 0)
+		return r;
+	e = newfile_make(db->path, bytes, n);
 	if (e == 0 || e == EEXIST)
 		return 0;
 	if (mode == DB_READ)
@@ -569,132 +513,15 @@ int db_meta_set(struct db *db, const char *key, const char *text, struct err *er
 	return stmt_run(&q, err);
 }
 
-/* ---- integrity ---- */
+/* ---- for integrity.c ---- */
 
-struct finder {
-	void (*found)(void *ctx, const char *what);
-	void *ctx;
-};
-
-static void found_in_chain(void *ctx, int64_t seq, const char *what)
+int db_open_pattern(struct db **ret, struct err *err)
 {
-	CLEANUP(free) char *text = xasprintf("history %lld: %s", (long long)seq, what);
-	const struct finder *f = ctx;
+	CLEANUP(db_close) struct db *db = connection_new(":memory:", NULL, 0);
+	int r = connect_to(db, ":memory:", SQLITE_OPEN_READWRITE, err);
 
-	f->found(f->ctx, text);
-}
-
-static void found_in_rows(void *ctx, int64_t seq, const char *what)
-{
-	const struct finder *f = ctx;
-
-	(void)seq;
-	f->found(f->ctx, what);
-}
-
-static int check_pages(struct db *db, const struct finder *f, struct err *err)
-{
-	CLEANUP_STMT struct stmt pages = STMT_INIT;
-	CLEANUP_STMT struct stmt keys = STMT_INIT;
-	int r = stmt_begin(&pages, db, "PRAGMA integrity_check(20)", err);
-
-	if (r < 0)
+	if (r < 0 || (r = write_steps(db, 0, err)) < 0)
 		return r;
-	while ((r = stmt_step(&pages, err)) > 0) {
-		const char *text = stmt_get_text(&pages, 0);
-
-		if (text && strcmp(text, "ok") != 0)
-			f->found(f->ctx, text);
-	}
-	if (r < 0 || (r = stmt_begin(&keys, db, "PRAGMA foreign_key_check", err)) < 0)
-		return r;
-	while ((r = stmt_step(&keys, err)) > 0) {
-		CLEANUP(free)
-		char *text = xasprintf("table %s, row %lld: its %s does not exist",
-				       stmt_get_text(&keys, 0), (long long)stmt_get_int(&keys, 1),
-				       stmt_get_text(&keys, 2));
-
-		f->found(f->ctx, text);
-	}
-	return r;
-}
-
-#define SCHEMA_ROWS "SELECT type || ' ' || name, sql FROM sqlite_schema ORDER BY 1"
-
-/* Merges the two ordered lists of what the file has and what this program makes. */
-static int check_schema(struct db *db, const struct finder *f, struct err *err)
-{
-	CLEANUP(db_close) struct db *fresh = connection_new(":memory:", NULL, 0);
-	CLEANUP_STMT struct stmt have = STMT_INIT;
-	CLEANUP_STMT struct stmt want = STMT_INIT;
-	int h, w, r;
-
-	if ((r = connect_to(fresh, ":memory:", SQLITE_OPEN_READWRITE, err)) < 0 ||
-	    (r = write_steps(fresh, 0, err)) < 0 ||
-	    (r = stmt_begin(&have, db, SCHEMA_ROWS, err)) < 0 ||
-	    (r = stmt_begin(&want, fresh, SCHEMA_ROWS, err)) < 0)
-		return r;
-	if ((h = stmt_step(&have, err)) < 0 || (w = stmt_step(&want, err)) < 0)
-		return h < 0 ? h : w;
-	while (h > 0 || w > 0) {
-		const char *have_name = h > 0 ? stmt_get_text(&have, 0) : "";
-		const char *want_name = w > 0 ? stmt_get_text(&want, 0) : "";
-		int order = h <= 0 ? 1 : w <= 0 ? -1 : strcmp(have_name, want_name);
-		const char *have_sql = order <= 0 ? stmt_get_text(&have, 1) : NULL;
-		const char *want_sql = order >= 0 ? stmt_get_text(&want, 1) : NULL;
-		CLEANUP(free) char *text = NULL;
-
-		if (order > 0)
-			text = xasprintf("schema: %s is missing", want_name);
-		else if (order < 0)
-			text = xasprintf("schema: %s is not of this program", have_name);
-		else if (strcmp(have_sql ? have_sql : "", want_sql ? want_sql : "") != 0)
-			text = xasprintf("schema: %s was changed", have_name);
-		if (text)
-			f->found(f->ctx, text);
-		if ((order <= 0 && (h = stmt_step(&have, err)) < 0) ||
-		    (order >= 0 && (w = stmt_step(&want, err)) < 0))
-			return h < 0 ? h : w;
-	}
+	*ret = TAKE(db);
 	return 0;
-}
-
-struct counter {
-	struct finder to;
-	size_t n;
-};
-
-static void count(void *ctx, const char *what)
-{
-	struct counter *c = ctx;
-
-	c->n++;
-	c->to.found(c->to.ctx, what);
-}
-
-static int check_content(struct db *db, const struct finder *f, struct err *err)
-{
-	int r = check_schema(db, f, err);
-
-	if (r < 0 || (r = history_chain(db, found_in_chain, (void *)f, err)) < 0)
-		return r;
-	return history_compare(db, found_in_rows, (void *)f, err);
-}
-
-int db_integrity(struct db *db, void (*found)(void *ctx, const char *what), void *ctx,
-		 struct err *err)
-{
-	struct counter counter = { .to = { found, ctx } };
-	struct finder f = { count, &counter };
-	DB_TX tx = { 0 };
-	int r = db_snapshot(db, &tx, err);
-
-	if (r == 0 && (r = check_pages(db, &f, err)) == 0)
-		r = check_content(db, &f, err);
-	/* In a damaged file the checks themselves stumble: that is a finding, no failure. */
-	if (r == -ERR_INVALID || (r < 0 && counter.n)) {
-		found(ctx, err->msg);
-		r = 0;
-	}
-	return r;
 }

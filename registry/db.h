@@ -55,6 +55,8 @@ int db_snapshot(struct db *db, struct db_tx *tx, struct err *err);
 /* For registry/ only: writers insist on the caller's transaction, the history marks it. */
 bool db_in_transaction(const struct db *db);
 void db_mark_recorded(struct db *db);
+/* An empty registry of the newest schema in memory, to compare with. */
+int db_open_pattern(struct db **ret, struct err *err);
 
 /*
  * Rises by one with every committed change that the history records (so not with sightings,

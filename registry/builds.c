@@ -330,14 +330,22 @@ static bool too_deep(const struct bag *strided)
 	return false;
 }
 
+/* A set keeps what it needs and no more: a long list holds a hundred thousand of them. */
+static struct builds_piece *take_pieces(struct bag *b)
+{
+	if (b->n)
+		b->piece = xreallocarray(b->piece, b->n, sizeof(*b->piece));
+	return TAKE(b->piece);
+}
+
 static struct builds *finish(struct bag *strided, struct bag *ranges)
 {
 	struct builds *b = xcalloc(1, sizeof(*b));
 	size_t k = 0;
 
-	b->range = TAKE(ranges->piece);
+	b->range = take_pieces(ranges);
 	b->n_range = ranges->n;
-	b->strided = TAKE(strided->piece);
+	b->strided = take_pieces(strided);
 	b->n_strided = strided->n;
 	b->piece = b->range;
 	if (b->n_strided) {

@@ -193,7 +193,9 @@ static int row(struct cursor *c, struct header *h)
 			return bad(c, "a name that is there already");
 	}
 	line = line_at(c, first);
-	if (line.p == line_at(c, c->at).p) {
+	/* The row's own: it begins there, after nothing, and ends there. */
+	if (line.p == line_at(c, c->at).p &&
+	    !span_trim(span_of(line.p, (size_t)(c->text + first - line.p))).n) {
 		line = without_continuation(line);
 		row->line = xstrndup(line.p, line.n);
 	}

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "registry/history.h"
 #include "sync/gates.h"
 #include "sync/header.h"
 #include "sync/nodes.h"
@@ -406,12 +407,35 @@ static int replace_entries(struct pull *p, struct manifest *m, struct err *err)
 	return tripwires(p, before, after, entries_before, &change, m->version, err);
 }
 
+/* Which manifest the rows of this transaction came from, and who signed it. */
+static int record(struct pull *p, const struct candidate *c, struct err *err)
+{
+	CLEANUP(free) char *before = NULL, *after = NULL;
+	size_t n;
+	FILE *f = open_memstream(&after, &n);
+
+	if (!f)
+		abort();
+	fprintf(f, "{\"version\":%" PRIu64 ",\"digest\":\"%s\",\"signers\":[", c->manifest->version,
+		c->digest);
+	for (size_t i = 0; i < c->n_signers; i++)
+		fprintf(f, "%s\"%s\"", i ? "," : "", c->signer[i]);
+	fprintf(f, "],\"keys_changed\":%s}", c->rotated ? "true" : "false");
+	fclose(f);
+	if (p->last->version)
+		before = xasprintf("{\"version\":%" PRIu64 ",\"digest\":\"%s\"}", p->last->version,
+				   p->last->digest);
+	return history_add(p->db, "take", "manifest", before, after, err);
+}
+
 static int write_manifest(struct pull *p, struct candidate *c, struct err *err)
 {
 	struct manifest *m = c->manifest;
 	int r = replace_entries(p, m, err);
 
 	if (r < 0)
+		return r;
+	if ((r = record(p, c, err)) < 0)
 		return r;
 	/* They are rows now; what comes next loads them from there. */
 	entries_free(TAKE(m->entries));

@@ -24,6 +24,11 @@ struct pull_options {
 	bool dry_run;		 /* everything but the commit */
 	uint64_t accept_version; /* go back to this version deliberately; 0: never */
 	bool whole_family;	 /* as [policy] family = allow */
+	/*
+	 * A last gate, or NULL: called in the transaction with the new rows in place, before the
+	 * commit; what it refuses is not taken.
+	 */
+	int (*check)(void *ctx, struct db *db, struct err *err);
 	void (*progress)(void *ctx, const char *what, uint64_t done, uint64_t all); /* or NULL */
 	void *ctx;
 };

@@ -7,13 +7,11 @@ set -eu
 top=${SRCDIR:?} build=${BUILDDIR:?}
 here=$top/tests/demo
 dir=$(mktemp -d "${TMPDIR:-/tmp}/xb-demo.XXXXXX")
-nginx_pid=
 status=1
+. "$top/tests/origin.bash"
 
 finish() {
-  if [ -n "$nginx_pid" ] && kill -TERM "$nginx_pid" 2>/dev/null; then
-    wait "$nginx_pid" 2>/dev/null || true
-  fi
+  origin_stop
   [ ! -d "$dir/xs" ] || "$top/tests/sandbox/sandbox" stop "$dir/xs" || true
   [ "$status" -eq 0 ] || echo "demo: failed; logs were in $dir" >&2
   rm -rf "$dir"
@@ -35,12 +33,14 @@ show() {
 }
 
 # The programs by their plain names, with their files in our directory.
-mkdir -p "$dir/bin" "$dir/www" "$dir/keys.d"
+mkdir "$dir/bin"
 ln -s "$build/xenblacklist" "$dir/bin/xenblacklist"
 export PATH=$dir/bin:$PATH:/usr/sbin
 export XENBLACKLIST_REGISTRY=$dir/registry.db XENBLACKLIST_CONFIG=$dir/xenblacklist.conf
 export XENSTORED_PATH=$dir/xs/run/socket
 unset https_proxy HTTPS_PROXY all_proxy ALL_PROXY
+
+origin_make "$dir/origin"
 
 title "What this is about"
 say "A guest of the Xen hypervisor starts on emulated disks and network cards and then moves to" \
@@ -55,43 +55,20 @@ say "A maintainer writes a manifest. This one holds real entries, from Xen's sec
   "Xen Project Windows drivers announce themselves as product 65535, and version 9.1.0 as build" \
   "0x090100."
 sed -e "s/@ISSUED@/$(date -u +%Y-%m-%dT00:00:00Z)/" \
-  -e "s/@EXPIRES@/$(date -u -d '+30 days' +%Y-%m-%dT00:00:00Z)/" "$here/manifest.json.in" >"$dir/www/manifest.json"
-sed -n '/"id"/,/"reason"/p' "$dir/www/manifest.json" | grep -E '"(id|product|builds)"'
+  -e "s/@EXPIRES@/$(date -u -d '+30 days' +%Y-%m-%dT00:00:00Z)/" "$here/manifest.json.in" >"$ORIGIN_DIR/www/manifest.json"
+sed -n '/"id"/,/"reason"/p' "$ORIGIN_DIR/www/manifest.json" | grep -E '"(id|product|builds)"'
 say "" "It is signed with stock minisign and put on a web server (here: nginx on this machine)."
-minisign -G -W -f -p "$dir/keys.d/upstream.pub" -s "$dir/upstream.key" </dev/null >/dev/null
-(cd "$dir" && show minisign -S -s upstream.key -m www/manifest.json </dev/null)
+origin_key upstream
+cp "$ORIGIN_DIR/upstream.pub" "$ORIGIN_DIR/keys.d"
+(cd "$ORIGIN_DIR" && show minisign -S -s upstream.key -m www/manifest.json </dev/null)
 
-# The HTTPS origin: a certificate of our own, a free port.
-openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost \
-  -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/tls.key" -out "$dir/tls.crt" 2>/dev/null
-for port in $(shuf -i 20000-60000 -n 20); do
-  cat >"$dir/nginx.conf" <<END
-daemon off; master_process off; pid $dir/nginx.pid; error_log $dir/nginx.log;
-events {}
-http {
-  access_log off; client_body_temp_path $dir/tmp1; proxy_temp_path $dir/tmp2;
-  fastcgi_temp_path $dir/tmp3; uwsgi_temp_path $dir/tmp4; scgi_temp_path $dir/tmp5;
-  server {
-    listen 127.0.0.1:$port ssl; ssl_certificate $dir/tls.crt; ssl_certificate_key $dir/tls.key;
-    root $dir/www;
-  }
-}
-END
-  nginx -c "$dir/nginx.conf" -e "$dir/nginx.log" >/dev/null 2>&1 </dev/null &
-  nginx_pid=$!
-  for _ in $(seq 100); do
-    [ ! -s "$dir/nginx.pid" ] || break 2
-    kill -0 "$nginx_pid" 2>/dev/null || continue 2
-    sleep 0.05
-  done
-done
-[ -s "$dir/nginx.pid" ] || { cat "$dir/nginx.log" >&2; exit 1; }
+origin_start
 
 cat >"$dir/xenblacklist.conf" <<END
 [upstream]
-url = https://localhost:$port/manifest.json
-keys = $dir/keys.d
-ca-file = $dir/tls.crt
+url = $ORIGIN_URL/manifest.json
+keys = $ORIGIN_DIR/keys.d
+ca-file = $ORIGIN_DIR/ca.pem
 END
 
 title "2. A host takes it"

@@ -354,9 +354,9 @@ static int read_plan(const char *path, char **ret, size_t *ret_n, bool *ret_prun
 	return 0;
 }
 
-static int record_apply(struct cli *cli, const struct planned *p, struct err *err)
+static int record_apply(struct cli *cli, const struct apply_plan *plan, struct err *err)
 {
-	struct counts n = count_changes(p->plan->plan);
+	struct counts n = count_changes(plan->plan);
 	CLEANUP(free)
 	char *after = xasprintf("{\"added\":%zu,\"changed\":%zu,\"removed\":%zu}", n.add, n.change,
 				n.remove);
@@ -372,16 +372,16 @@ static int record_apply(struct cli *cli, const struct planned *p, struct err *er
 	return r < 0 ? err_wrap(err, "xenstore is as planned, but history is not") : 0;
 }
 
-static int carry_out(struct cli *cli, const struct planned *p, struct err *err)
+int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
+		   bool prune, struct err *err)
 {
-	struct apply_options o = cli_apply_options(cli, p->prune);
+	struct apply_options o = cli_apply_options(cli, prune);
 	int r;
 
-	if (!p->plan->plan->n_acts)
+	if (!plan->plan->n_acts)
 		return 0;
-	o.exact = p->exact;
-	r = apply_run(p->blacklist, cli->store, &o, p->plan, err);
-	return r < 0 ? r : record_apply(cli, p, err);
+	r = apply_run(b, cli->store, &o, plan, err);
+	return r < 0 ? r : record_apply(cli, plan, err);
 }
 
 static int apply_verb_run(struct cli *cli, struct err *err)
@@ -413,7 +413,7 @@ static int apply_verb_run(struct cli *cli, struct err *err)
 	show_plan(cli->out, &p, a->dry_run || out_is_verbose(cli->out));
 	out_bool(cli->out, "dry_run", a->dry_run);
 	if (!a->dry_run) {
-		r = carry_out(cli, &p, err);
+		r = cli_apply_plan(cli, p.blacklist, p.plan, p.prune, err);
 		if (r < 0)
 			return r;
 	}
@@ -443,7 +443,7 @@ static int apply_now(struct cli *cli, struct err *err)
 	if (r == 0)
 		r = make_plan(cli, false, &p, err);
 	if (r == 0)
-		r = carry_out(cli, &p, err);
+		r = cli_apply_plan(cli, p.blacklist, p.plan, p.prune, err);
 	if (r < 0)
 		return err_wrap(err, "the registry is changed, xenstore is not");
 	out_int(cli->out, "applied", (int64_t)p.plan->plan->n_acts);

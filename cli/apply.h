@@ -18,6 +18,10 @@ struct apply_options cli_apply_options(struct cli *cli, bool prune);
  */
 int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err);
 
+/* Carries a plan out, if there is anything to do, and records that in the history. */
+int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
+		   bool prune, struct err *err);
+
 /*
  * After a committed change: with APPLY applies it, else says how many nodes now wait. JSON member
  * "waiting" (null when xenstore cannot be asked) or "applied".

@@ -109,6 +109,14 @@ static bool is_ours(int32_t pid)
 	       strncmp(name, "xenblacklistd", sizeof("xenblacklistd") - 1) == 0;
 }
 
+bool record_guarded(const char *run_dir, uint16_t domid)
+{
+	CLEANUP(free) char *path = xasprintf("%s/%u.server", run_dir, domid);
+	struct record r = { .domid = domid };
+
+	return record_read(path, &r) && r.attached && is_ours(r.pid);
+}
+
 static void kill_leftover(void *ctx, const struct record *r)
 {
 	(void)ctx;

@@ -23,6 +23,9 @@ void record_remove(const char *run_dir, uint16_t domid);
 int record_each(const char *run_dir, void (*each)(void *ctx, const struct record *r), void *ctx,
 		struct err *err);
 
+/* True when a process of xenblacklistd answers for the domain now. Only looks. */
+bool record_guarded(const char *run_dir, uint16_t domid);
+
 /*
  * Makes RUN_DIR and takes its lock, which forked processes inherit: it is free when the last of
  * them has gone. Leftovers that do not leave by themselves are killed. ERR_BUSY: another daemon.

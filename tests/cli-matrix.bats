@@ -58,10 +58,10 @@ usage_of() {
   'exception add') echo '{PRODUCT} {BUILDS} --reason={TEXT} --owner={TEXT} --expires={DATE}' ;;
   'exception remove') echo '{ID} --reason={TEXT}' ;;
   check) echo '{PRODUCT} {BUILD}' ;;
-  explain) echo '{PRODUCT} {BUILD}' ;;
+  explain) echo '{PRODUCT} {BUILD} --run-directory={NOTEMPTY}' ;;
   plan) echo '--out={OUTFILE}' ;;
   apply) echo '--plan={INFILE}' ;;
-  audit) echo '' ;;
+  audit) echo '--run-directory={NOTEMPTY}' ;;
   simulate) echo '{PRODUCT} {BUILD} --unplug={NUMBER} --device-model={CHOICE:qemu}' ;;
   status) echo '--prometheus={OUTFILE}' ;;
   history) echo '{PRODUCT} --since={DATE}' ;;
@@ -88,6 +88,7 @@ good() {
   INFILE) echo file ;;
   OUTFILE) echo /dev/null ;;
   OUTDIR) echo outdir ;;
+  NOTEMPTY) echo x ;;
   URL) echo https://localhost:1/ ;;
   CHOICE:*) echo "${1#*:}" ;;
   esac
@@ -121,6 +122,7 @@ bad_values() {
   INFILE) bad=('' missing . "$HUGE" $'missing\e[31m') ;;
   OUTFILE) bad=('' missing/dir/file . "$HUGE") ;;
   OUTDIR) bad=('' missing/dir/x file "$HUGE") ;;
+  NOTEMPTY) bad=('') ;;
   URL) bad=("${ANY[@]}" http://localhost/ ftp://x/ file:///etc/passwd nonsense 'https://') ;;
   CHOICE:*) bad=("${ANY[@]}" zzz) ;;
   *) bad=() ;;

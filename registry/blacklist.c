@@ -89,6 +89,7 @@ static int parse_rows(struct blacklist *b, struct db *db, struct err *err)
 	CLEANUP(uses_cache_free) struct uses_cache *cache = uses_cache_new(db);
 	const struct product_uses *uses;
 	struct builds_notes notes;
+	size_t pieces = 0;
 	int r;
 
 	b->entry_builds = xcalloc(b->entries->n, sizeof(struct builds *));
@@ -98,6 +99,8 @@ static int parse_rows(struct blacklist *b, struct db *db, struct err *err)
 		if ((r = uses_cache_get(cache, e->product_id, &uses, err)) < 0 ||
 		    (r = entry_builds(e, uses, &b->entry_builds[i], NULL, err)) < 0)
 			return r;
+		if (builds_charge(b->entry_builds[i], &pieces, err) < 0)
+			return err_wrap(err, "entry '%s'", e->id);
 	}
 	b->exception_builds = xcalloc(b->exceptions->n, sizeof(struct builds *));
 	for (size_t i = 0; i < b->exceptions->n; i++) {

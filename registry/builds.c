@@ -575,6 +575,18 @@ size_t builds_pieces(const struct builds *b, const struct builds_piece **ret)
 	return b->n_range + b->n_strided;
 }
 
+int builds_charge(const struct builds *b, size_t *total, struct err *err)
+{
+	*total += b->n_range + b->n_strided;
+	if (*total <= BUILDS_TOTAL_MAX)
+		return 0;
+	return err_refuse(
+		err, REFUSAL_BUDGET,
+		"the entries together fall into more than %u separate pieces: name ranges "
+		"of numbers, or fewer versions",
+		BUILDS_TOTAL_MAX);
+}
+
 /* The last of the consecutive members that begin at FIRST. */
 static uint32_t run_end(const struct builds *b, uint32_t first, size_t *steps)
 {

@@ -78,6 +78,13 @@ uint64_t builds_count(const struct builds *b); /* distinct builds, 0 to 2^32 */
 /* Disjoint, every build in one piece. Borrowed. */
 size_t builds_pieces(const struct builds *b, const struct builds_piece **ret);
 
+/*
+ * For whoever keeps many sets from one source: adds the pieces of B to *TOTAL. ERR_REFUSED/BUDGET
+ * when that is more than BUILDS_TOTAL_MAX.
+ */
+#define BUILDS_TOTAL_MAX (1u << 22)
+int builds_charge(const struct builds *b, size_t *total, struct err *err);
+
 /* The smallest member >= *build: true and *build set, or false when there is none. */
 bool builds_next(const struct builds *b, uint32_t *build);
 

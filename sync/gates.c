@@ -71,6 +71,7 @@ struct covered {
 struct coverage {
 	struct covered *row; /* ascending by product */
 	size_t n, cap;
+	size_t pieces; /* of all entries, see builds_charge() */
 };
 
 void coverage_free(struct coverage *c)
@@ -156,7 +157,12 @@ static int cover_product(struct db *db, const struct products *ps, const struct 
 	r = product_uses(db, p, &uses, err);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = parse_one(&ref[i], uses, at, family, &set[n_sets], err);
-		if (r == 0 && ref[i].entry->mode == MODE_ENFORCE)
+		if (r == 0 && builds_charge(set[n_sets], &c->pieces, err) < 0) {
+			CLEANUP(free) char *path = entry_path(&ref[i], at, "builds");
+
+			n_sets++;
+			r = err_wrap(err, "%s", path);
+		} else if (r == 0 && ref[i].entry->mode == MODE_ENFORCE)
 			n_sets++;
 		else if (r == 0)
 			builds_free(set[n_sets]);

@@ -624,6 +624,14 @@ static void budgets(void **state)
 	assert_int_equal(builds_make(piece, 64, &b, &err), -ERR_REFUSED);
 	assert_int_equal(err.refusal, REFUSAL_BUDGET);
 	assert_null(b);
+	{
+		CLEANUP(builds_free) struct builds *one = builds_range(5, 9);
+		size_t total = BUILDS_TOTAL_MAX - 1;
+
+		assert_int_equal(builds_charge(one, &total, &err), 0);
+		assert_int_equal(builds_charge(one, &total, &err), -ERR_REFUSED);
+		assert_int_equal(err.refusal, REFUSAL_BUDGET);
+	}
 	/* One stride, but every lookup would have to go through all of them. */
 	for (uint32_t i = 0; i < ARRAY_SIZE(piece); i++)
 		piece[i] = (struct builds_piece){ 2 * i, UINT32_MAX, 8192 };

@@ -96,7 +96,7 @@ static char *machine_id(void)
 static uint32_t splay_seconds(uint32_t window)
 {
 	CLEANUP(free) char *id = machine_id();
-	struct digest *d = digest_new();
+	CLEANUP(digest_free) struct digest *d = digest_new();
 	char hex[DIGEST_HEX];
 	uint64_t n = 0;
 

@@ -129,7 +129,7 @@ int pull_state_touch(struct db *db, struct err *err)
 
 char *pull_url_digest(const char *url, const char *trust, const char *sigs)
 {
-	struct digest *d = digest_new();
+	CLEANUP(digest_free) struct digest *d = digest_new();
 	char *ret = xcalloc(1, DIGEST_HEX);
 
 	digest_text(d, url);
@@ -172,7 +172,7 @@ static void digest_ring(struct digest *d, const struct keyring *k)
 
 char *pull_keyring_digest(const struct keyring *k)
 {
-	struct digest *d = digest_new();
+	CLEANUP(digest_free) struct digest *d = digest_new();
 	char *ret = xcalloc(1, DIGEST_HEX);
 
 	digest_ring(d, k);

@@ -151,7 +151,7 @@ int source_signatures(struct source *s, const struct keyring *k, struct err *err
 
 char *source_signature_digest(const struct source *s)
 {
-	struct digest *d = digest_new();
+	CLEANUP(digest_free) struct digest *d = digest_new();
 	char *ret = xcalloc(1, DIGEST_HEX);
 
 	for (size_t i = 0; i < s->found.n; i++) {

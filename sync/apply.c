@@ -12,7 +12,7 @@
 #define BATCH_TRIES 5 /* of one batch, before it goes without a transaction */
 
 /*
- * Batch sizes in operations, measured on both daemons (HACKING, "Batches"). A xenstored walks a
+ * Batch sizes in operations, measured on both daemons. A xenstored walks a
  * list for every operation of a transaction, so small ones are fast; but with a long directory
  * each transaction copies its record once, so few are. An oxenstored with a watcher in the way
  * stops a writer for ever after 2048 changes in one commit. A guest that may not read the nodes

@@ -244,6 +244,15 @@ EXPORT int xc_domain_getinfolist(void *xch, uint32_t first, unsigned max,
 	return max != 0;
 }
 
+/* What Xen 4.20's daemons ask. */
+EXPORT int xc_domain_getinfo_single(void *xch, uint32_t domid,
+				    struct xen_domctl_getdomaininfo *info)
+{
+	if (info)
+		xc_domain_getinfolist(xch, domid, 1, info);
+	return 0;
+}
+
 EXPORT void *xc_map_foreign_range(void *xch, uint32_t domid, int size, int prot, unsigned long mfn)
 {
 	(void)xch, (void)size, (void)prot, (void)mfn;
@@ -279,7 +288,7 @@ EXPORT int xengnttab_unmap(void *xgt, void *page, uint32_t n)
 	return munmap(page, (size_t)n * PAGE);
 }
 
-/* Xen 4.20 and later ask this library instead of libxenctrl. */
+/* Xen 4.21 and later ask this library instead of libxenctrl. */
 EXPORT void *xenmanage_open(void *logger, unsigned flags)
 {
 	(void)logger, (void)flags;
@@ -291,19 +300,23 @@ EXPORT int xenmanage_close(void *hdl)
 	return free_handle(hdl);
 }
 
-EXPORT int xenmanage_get_domain_info(void *hdl, unsigned domid, unsigned *state, uint64_t *id)
+EXPORT int xenmanage_get_domain_info(void *hdl, unsigned domid, unsigned *state, unsigned *caps,
+				     uint64_t *id)
 {
 	(void)hdl;
 	if (state)
 		*state = 1; /* XENMANAGE_GETDOMSTATE_STATE_EXIST */
+	if (caps)
+		*caps = 0;
 	if (id)
 		*id = domid;
 	return 0;
 }
 
-EXPORT int xenmanage_poll_changed_domain(void *hdl, unsigned *domid, unsigned *state, uint64_t *id)
+EXPORT int xenmanage_poll_changed_domain(void *hdl, unsigned *domid, unsigned *state,
+					 unsigned *caps, uint64_t *id)
 {
-	(void)hdl, (void)domid, (void)state, (void)id;
+	(void)hdl, (void)domid, (void)state, (void)caps, (void)id;
 	errno = ENOENT;
 	return -1;
 }

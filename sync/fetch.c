@@ -7,7 +7,9 @@
  */
 #include "sync/fetch.h"
 
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -65,6 +67,50 @@ struct fetcher {
 	struct fetch_options options;
 };
 
+/*
+ * libcurl, and thirty libraries behind it. To load them takes several times as long as all that
+ * `check` does, so they are loaded when the first URL is looked at and not with the program.
+ */
+#undef curl_easy_getinfo
+#undef curl_easy_setopt
+#define LIBCURL "libcurl.so.4"
+#define EACH_FUNCTION(F)  \
+	F(easy_getinfo)   \
+	F(easy_init)      \
+	F(easy_perform)   \
+	F(easy_reset)     \
+	F(easy_setopt)    \
+	F(easy_strerror)  \
+	F(free)           \
+	F(global_init)    \
+	F(slist_append)   \
+	F(slist_free_all) \
+	F(url) F(url_cleanup) F(url_get) F(url_set) F(version)
+#define MEMBER(name) __typeof__(&curl_##name) name;
+static struct {
+	EACH_FUNCTION(MEMBER)
+	bool loaded;
+} lib;
+
+static bool load(void *handle, const char *name, void *member)
+{
+	void *function = dlsym(handle, name);
+
+	memcpy(member, &function, sizeof(function));
+	return function != NULL;
+}
+
+static bool have_libcurl(void)
+{
+	void *handle = lib.loaded ? NULL : dlopen(LIBCURL, RTLD_NOW | RTLD_LOCAL);
+
+	if (!handle)
+		return lib.loaded;
+#define LOAD(name) &&load(handle, "curl_" #name, &lib.name)
+	lib.loaded = true EACH_FUNCTION(LOAD);
+	return lib.loaded;
+}
+
 static int64_t monotonic_ms(void)
 {
 	struct timespec t;
@@ -79,40 +125,46 @@ char *fetch_url_text(const char *url)
 {
 	static const CURLUPart hidden[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
 					    CURLUPART_QUERY, CURLUPART_FRAGMENT };
-	CURLU *u = curl_url();
+	CURLU *u;
 	char *text = NULL, *ret;
 
+	if (!have_libcurl())
+		return xstrdup("(not shown: no " LIBCURL ")");
+	u = lib.url();
 	if (!u)
 		abort();
-	if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
+	if (lib.url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
 		for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
-			curl_url_set(u, hidden[i], NULL, 0);
-		curl_url_get(u, CURLUPART_URL, &text, 0);
+			lib.url_set(u, hidden[i], NULL, 0);
+		lib.url_get(u, CURLUPART_URL, &text, 0);
 	}
 	ret = xstrdup(text ? text : "(not a URL)");
-	curl_free(text);
-	curl_url_cleanup(u);
+	lib.free(text);
+	lib.url_cleanup(u);
 	return ret;
 }
 
 char *fetch_url_suffix(const char *url, const char *suffix)
 {
-	CURLU *u = curl_url();
+	CURLU *u;
 	CLEANUP(free) char *longer = NULL;
 	char *path = NULL, *text = NULL, *ret = NULL;
 
+	if (!have_libcurl())
+		return NULL;
+	u = lib.url();
 	if (!u)
 		abort();
-	if (curl_url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-	    curl_url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
+	if (lib.url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
+	    lib.url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
 		longer = xasprintf("%s%s", path, suffix);
-		if (curl_url_set(u, CURLUPART_PATH, longer, 0) == CURLUE_OK &&
-		    curl_url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
+		if (lib.url_set(u, CURLUPART_PATH, longer, 0) == CURLUE_OK &&
+		    lib.url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
 			ret = xstrdup(text);
 	}
-	curl_free(path);
-	curl_free(text);
-	curl_url_cleanup(u);
+	lib.free(path);
+	lib.free(text);
+	lib.url_cleanup(u);
 	return ret;
 }
 
@@ -132,19 +184,22 @@ char *fetch_proxy_text(void)
 
 bool fetch_is_https(const char *url)
 {
-	CURLU *u = curl_url();
+	CURLU *u;
 	char *scheme = NULL, *host = NULL;
 	bool ret;
 
+	if (!have_libcurl())
+		return false;
+	u = lib.url();
 	if (!u)
 		abort();
-	ret = curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	      curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	      curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+	ret = lib.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
+	      lib.url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+	      lib.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
 	      strcmp(scheme, "https") == 0 && *host;
-	curl_free(scheme);
-	curl_free(host);
-	curl_url_cleanup(u);
+	lib.free(scheme);
+	lib.free(host);
+	lib.url_cleanup(u);
 	return ret;
 }
 
@@ -274,12 +329,12 @@ static struct curl_slist *conditional_headers(const struct fetch_validators *kno
 	if (*known->etag) {
 		CLEANUP(free) char *h = xasprintf("If-None-Match: %s", known->etag);
 
-		list = curl_slist_append(list, h);
+		list = lib.slist_append(list, h);
 	}
 	if (*known->last_modified) {
 		CLEANUP(free) char *h = xasprintf("If-Modified-Since: %s", known->last_modified);
 
-		list = curl_slist_append(list, h);
+		list = lib.slist_append(list, h);
 	}
 	return list;
 }
@@ -290,41 +345,41 @@ static void set_rules(struct child *c, const struct request *q, struct curl_slis
 	const char *pin = c->options->pinned_public_key;
 	CURL *curl = c->curl;
 
-	curl_easy_reset(curl);
-	curl_easy_setopt(curl, CURLOPT_URL, q->url);
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
-	curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-	curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-	curl_easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
-	curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-	curl_easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)q->max_size);
-	curl_easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
-	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(curl, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, c);
-	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(curl, CURLOPT_HEADERDATA, c);
-	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, c);
-	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+	lib.easy_reset(curl);
+	lib.easy_setopt(curl, CURLOPT_URL, q->url);
+	lib.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+	lib.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
+	lib.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+	lib.easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
+	lib.easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+	lib.easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)q->max_size);
+	lib.easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+	lib.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	lib.easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	lib.easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
+	lib.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	lib.easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	lib.easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	lib.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
+	lib.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
+	lib.easy_setopt(curl, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
+	lib.easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	lib.easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
+	lib.easy_setopt(curl, CURLOPT_WRITEDATA, c);
+	lib.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+	lib.easy_setopt(curl, CURLOPT_HEADERDATA, c);
+	lib.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+	lib.easy_setopt(curl, CURLOPT_XFERINFODATA, c);
+	lib.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	lib.easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
 	if (c->ca) {
 		struct curl_blob blob = { c->ca, c->ca_n, CURL_BLOB_NOCOPY };
 
-		curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
-		curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+		lib.easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
+		lib.easy_setopt(curl, CURLOPT_CAPATH, NULL);
 	}
 	if (pin && *pin)
-		curl_easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin);
+		lib.easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin);
 }
 
 /* What a try came to. */
@@ -334,11 +389,11 @@ static enum outcome judge(struct child *c, const struct request *q, CURLcode cod
 			  struct result *ret)
 {
 	CLEANUP(free) char *url = fetch_url_text(q->url);
-	const char *shown = *why ? why : curl_easy_strerror(code);
+	const char *shown = *why ? why : lib.easy_strerror(code);
 	struct err *err = &ret->err;
 	long status = 0;
 
-	curl_easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
+	lib.easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
 	if (c->too_big || code == CURLE_FILESIZE_EXCEEDED) {
 		err_refuse(err, REFUSAL_TOOBIG, "'%s' is larger than %llu bytes", url,
 			   (unsigned long long)q->max_size);
@@ -396,7 +451,7 @@ static int64_t pause_ms(struct child *c, uint32_t failed_tries)
 	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
 		random = (uint32_t)getpid();
 	ms += (int64_t)(random % (uint32_t)(ms / 4));
-	curl_easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &asked);
+	lib.easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &asked);
 	if (asked > 0 && asked < INT32_MAX && (int64_t)asked * 1000 > ms)
 		ms = (int64_t)asked * 1000;
 	return ms;
@@ -427,8 +482,8 @@ static void serve(struct child *c, const struct request *q)
 		c->too_big = c->too_many_headers = false;
 		c->validators = (struct fetch_validators){ 0 };
 		set_rules(c, q, headers, why);
-		curl_easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
-		outcome = judge(c, q, curl_easy_perform(c->curl), why, &result);
+		lib.easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
+		outcome = judge(c, q, lib.easy_perform(c->curl), why, &result);
 		if (outcome != TRANSIENT || tries > c->options->retries)
 			break;
 		wait = pause_ms(c, tries);
@@ -437,7 +492,7 @@ static void serve(struct child *c, const struct request *q)
 		send_frame(c->fd, FRAME_FORGET, "", 0);
 		sleep_ms(wait);
 	}
-	curl_slist_free_all(headers);
+	lib.slist_free_all(headers);
 	result.failed = outcome != DONE;
 	send_frame(c->fd, FRAME_RESULT, &result, sizeof(result));
 }
@@ -471,7 +526,7 @@ static _Noreturn void child_main(struct child *c, pid_t parent)
 	give_up_privileges();
 	if (getppid() != parent)
 		_exit(1);
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c->curl = curl_easy_init()))
+	if (lib.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c->curl = lib.easy_init()))
 		_exit(1);
 	for (;;) {
 		size_t n = 0;
@@ -529,6 +584,9 @@ int fetcher_open(const struct fetch_options *o, struct fetcher **ret, struct err
 	struct fetcher *f;
 	int pair[2], r;
 
+	if (!have_libcurl())
+		return err_set(err, ERR_INTERNAL,
+			       "cannot load '" LIBCURL "': is libcurl installed?");
 	c.deadline_ms = monotonic_ms() + (int64_t)o->budget * 1000;
 	r = read_ca(o->ca_file, &c.ca, &c.ca_n, err);
 	if (r < 0)
@@ -709,5 +767,5 @@ void fetched_free(struct fetched *f)
 
 const char *fetch_library_version(void)
 {
-	return curl_version();
+	return have_libcurl() ? lib.version() : "no " LIBCURL;
 }

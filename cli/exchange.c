@@ -345,7 +345,10 @@ static int export_html(struct cli *cli, char **ret, size_t *ret_n, struct err *e
 	return to_memory(write_page, &page, ret, ret_n);
 }
 
-/* Version and dates are those of the last manifest that was taken; 'publish' makes new ones. */
+/*
+ * Version and dates are those of the last manifest that was taken. A registry that never took one
+ * gets version 1 and thirty days, so that the document is a whole one; publish counts for itself.
+ */
 static int export_manifest(struct cli *cli, char **ret, size_t *ret_n, struct err *err)
 {
 	const struct exchange_args *a = cli->args;
@@ -357,9 +360,9 @@ static int export_manifest(struct cli *cli, char **ret, size_t *ret_n, struct er
 		r = pull_state(cli->db, &state, err);
 	if (r < 0)
 		return r;
-	m->version = state->version;
-	m->issued = state->issued;
-	m->expires = state->expires;
+	m->version = state->version ? state->version : 1;
+	m->issued = state->version ? state->issued : cli->now;
+	m->expires = state->version ? state->expires : cli->now + 30 * 86400;
 	manifest_write(m, ret, ret_n);
 	return 0;
 }

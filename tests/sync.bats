@@ -757,3 +757,154 @@ END
   xb_status 65 sync --no-apply
   grep "SCHEMA: the manifest was synced, the header was not: '$ORIGIN_URL/pvdrivers.h': pvdrivers.h: no '#define" got.err
 }
+
+# ---- two machines ----
+
+# maintainer ARG...: the program on the other machine, with a registry of its own.
+maintainer() {
+  XENBLACKLIST_REGISTRY=maintainer.db xb_run "$@" 2>>maintainer.err
+}
+
+# published: the maintainer's registry, signed, on the origin.
+published() {
+  local dir=$ORIGIN_DIR/www
+  maintainer publish site --expires +30d >/dev/null || return 1
+  cp site/* "$dir"
+  origin_sign "$dir/manifest.json" a
+}
+
+# The rows of both, without the version and dates that only the host has.
+same_rows() {
+  maintainer export --format manifest | sed '4,6d' >theirs
+  xb_status 0 export --format manifest --origin upstream
+  sed '4,6d' got.out | diff theirs -
+  grep -q '"entries": \[$' theirs
+}
+
+@test "a maintainer publishes, a host syncs, and both hold the same" {
+  maintainer product allocate their-drivers --vendor V --contact c@example.org --encoding xen-win
+  maintainer add their-drivers 8.2.0..8.2.2 --reason 'they corrupt disks' --id P-1 --reference https://example.org/
+  maintainer add 65535 xen-win:7.0.0 --reason old --id P-2 --mode audit
+  published
+  xb_status 0 product allocate own --vendor V --contact c@example.org --number 9
+  xb_status 0 add own 5 --reason mine --id L-1
+  xb_status 0 sync --no-apply
+  xb_status 1 check their-drivers 8.2.1
+  xb_status 1 check own 5
+  same_rows
+  # What upstream withdraws is gone, what is local stays.
+  maintainer remove P-1
+  maintainer product update their-drivers --vendor W
+  published
+  xb_status 0 sync --no-apply
+  grep '^products: 0 added, 1 changed' got.out
+  grep '^entries: 0 added, 0 changed, 1 removed' got.out
+  xb_status 0 check their-drivers 8.2.1
+  xb_status 1 check own 5
+  same_rows
+  # Nothing new is published as the same version, and the host sees no news.
+  published
+  xb 0 sync --no-apply <<'END'
+manifest 2: nothing new, expires 2026-12-20T12:00:00Z
+END
+}
+
+@test "a host's own number or name that upstream gives away: named, kept, blocks nothing else" {
+  xb_status 0 product allocate mine --vendor V --contact c@example.org
+  xb_status 0 product allocate shared-name --vendor V --contact c@example.org
+  xb_status 0 add mine 5 --reason r --id L-1
+  maintainer product allocate theirs --vendor T --contact t@example.org
+  maintainer product allocate unrelated --vendor T --contact t@example.org --number 20
+  maintainer product allocate shared-name --vendor T --contact t@example.org --number 21
+  published
+  xb_status 0 sync --no-apply
+  grep "local product 6, 'mine', is in conflict: upstream gave its number to product 6, 'theirs'" got.err
+  grep "local product 7, 'shared-name', is in conflict: upstream gave its name to product 21, 'shared-name'" got.err
+  xb_status 0 product show 20
+  run_json 0 product show 6
+  [ "$(json .product.name)" = '"theirs"' ] || [ "$(json .name)" = '"theirs"' ]
+  xb_status 0 check theirs 5
+  xb_status 0 list
+  grep L-1 got.out
+}
+
+# ---- what else the network may do ----
+
+@test "a proxy of the environment is used, unless the host is excepted; no .netrc" {
+  printf 'machine localhost login me password s3cret\n' >.netrc
+  chmod 600 .netrc
+  HOME=$PWD took 42
+  lacks Basic "$ORIGIN_DIR/access.log"
+  export https_proxy=http://user:s3cret@127.0.0.1:1/
+  xb_status 69 sync --no-apply
+  grep "cannot fetch '$(U).minisig': Failed to connect to 127.0.0.1 port 1 " got.err
+  lacks s3cret got.err
+  no_proxy=localhost xb_status 0 sync --no-apply
+}
+
+@test "certificates: for another name, expired, of nobody" {
+  local port=${ORIGIN_URL##*:}
+  host 'timeout = 5'
+  XB_NOW='2121-01-01 00:00:00' xb_status 69 sync --no-apply
+  grep "SSL certificate problem: certificate has expired" got.err
+  XB_NOW='2019-01-01 00:00:00' xb_status 69 sync --no-apply
+  grep "SSL certificate problem: certificate is not yet valid" got.err
+  xb_status 69 sync --no-apply --url "https://127.0.0.1:$port/manifest.json"
+  grep "cannot fetch 'https://127.0.0.1:$port/manifest.json.minisig': SSL: no alternative certificate subject name matches" got.err
+}
+
+# ---- this host fails ----
+
+@test "killed at any moment: the registry is the old one or the new one" {
+  local i now
+  took 42
+  cp registry.db old.db
+  manifest 43 "$(entries 1 300)"
+  took 43
+  for i in 0.004 0.008 0.012 0.016 0.02 0.024 0.03 0.035 0.04 0.05; do
+    cp old.db registry.db
+    rm -f registry.db-journal
+    xb_run sync --no-apply >/dev/null 2>&1 &
+    sleep "$i"
+    pkill -KILL -P $! || true
+    wait $! || true
+    xb_status 0 history --verify
+    run_json 0 list
+    now=$(json '.entries | length')
+    [ "$now" = 1 ] || [ "$now" = 300 ]
+    [ "$(sqlite3 registry.db 'PRAGMA integrity_check')" = ok ]
+  done
+  xb_status 0 sync --no-apply
+  run_json 0 list
+  [ "$(json '.entries | length')" = 300 ]
+}
+
+@test "ten at once: one after the other, or told to come back" {
+  local i status pids=()
+  xb_status 0 product list
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    (status=0; xb_run sync --no-apply --wait $((i % 2 * 60)) >/dev/null 2>"err.$i" || status=$?; echo $status >"status.$i") &
+    pids+=($!)
+  done
+  wait "${pids[@]}"
+  for i in 1 2 3 4 5 6 7 8 9 10; do
+    status=$(cat "status.$i")
+    [ "$status" = 0 ] || { [ "$status" = 75 ] && [ $((i % 2)) = 0 ] && grep LOCKED "err.$i"; }
+  done
+  run_json 0 history --since 2026-01-01
+  [ "$(grep -c '"subject": "manifest"' out.json)" = 1 ]
+}
+
+@test "a registry that cannot be written, a disk that is full" {
+  took 42
+  manifest 43 "$(entries 1 500)"
+  (
+    ulimit -f 130 # blocks of 1024 bytes: a little more than the registry has now
+    trap '' XFSZ
+    xb_status 74 sync --no-apply
+  )
+  xb_status 0 history --verify
+  run_json 0 list
+  [ "$(json '.entries | length')" = 1 ]
+  took 43
+}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/apply.h"
+#include "cli/enforcement.h"
 #include "cli/file.h"
 #include "registry/sighting.h"
 #include "sync/pull.h"
@@ -45,6 +46,7 @@ static int option(struct cli *cli, int key, const char *arg, struct err *err)
 }
 
 #define CLASSES (CHANGE_WRONG_VALUE + 1)
+#define ENFORCERS (ENFORCER_UNKNOWN + 1)
 
 struct facts {
 	uint64_t generation;
@@ -58,6 +60,7 @@ struct facts {
 	bool reachable; /* xenstore answered */
 	char *daemon;
 	size_t drift[CLASSES], to_do;
+	size_t guests[ENFORCERS], gaps; /* running HVM domains; those for which nobody looks */
 	struct err store_err;
 };
 
@@ -116,6 +119,19 @@ static void ask_xenstore(struct cli *cli, const struct blacklist *b, struct fact
 		f->drift[plan->plan->change[i].class]++;
 }
 
+static void count_guests(struct cli *cli, struct facts *f)
+{
+	CLEANUP(enforcements_free) struct enforcements *es = NULL;
+
+	if (!f->reachable || enforcement_list(cli->store, ENFORCEMENT_RUN_DIR,
+					      cli->config->nodes_dom0_only, &es, &f->store_err) < 0)
+		return;
+	for (size_t i = 0; i < es->n; i++) {
+		f->guests[es->guest[i].enforcer]++;
+		f->gaps += es->guest[i].gap;
+	}
+}
+
 static int gather(struct cli *cli, struct facts *f, struct err *err)
 {
 	CLEANUP(blacklist_free) struct blacklist *b = NULL;
@@ -139,6 +155,7 @@ static int gather(struct cli *cli, struct facts *f, struct err *err)
 	f->published = nodes_desired(b, &o.nodes, &tree, &f->publish_err) == 0;
 	f->nodes = f->published ? tree->n : 0;
 	ask_xenstore(cli, b, f);
+	count_guests(cli, f);
 	return 0;
 }
 
@@ -167,6 +184,9 @@ static enum level judge(const struct cli *cli, const struct facts *f, char ret_w
 	} else if (f->to_do) {
 		level = LEVEL_WARNING;
 		why = "xenstore differs from the registry: xenblacklist apply";
+	} else if (f->gaps && f->enforced) {
+		level = LEVEL_WARNING;
+		why = "nobody enforces the list for some guests: xenblacklist audit";
 	} else if (f->drift[CHANGE_FOREIGN]) {
 		level = LEVEL_WARNING;
 		why = "somebody else has made nodes: xenblacklist plan";
@@ -257,6 +277,24 @@ static void show_drift(struct out *out, const struct facts *f)
 	free(text);
 }
 
+static void show_guests(struct out *out, const struct facts *f)
+{
+	char *text = xstrdup("");
+
+	for (size_t i = 0; i < ENFORCERS; i++) {
+		char *longer;
+
+		if (!f->guests[i])
+			continue;
+		longer = xasprintf("%s%s%zu by %s", text, *text ? ", " : "", f->guests[i],
+				   enforcer_name((enum enforcer)i));
+		free(text);
+		text = longer;
+	}
+	row(out, "Enforcement", "%s", *text ? text : "no HVM guest runs");
+	free(text);
+}
+
 static void show_text(struct cli *cli, const struct facts *f)
 {
 	struct out *out = cli->out;
@@ -290,6 +328,8 @@ static void show_text(struct cli *cli, const struct facts *f)
 		row(out, "Xenstore", "%s", f->store_err.msg);
 		row(out, "Drift", "not known");
 	}
+	if (f->reachable)
+		show_guests(out, f);
 	row(out, "Sightings", "%zu", f->sightings);
 	out_table_end(out);
 }
@@ -348,6 +388,14 @@ static void show_json(struct cli *cli, const struct facts *f)
 			drift_json(out, (enum change_class)i, f->drift[i]);
 		out_close(out);
 	}
+	if (!f->reachable) {
+		out_null(out, "enforcement");
+	} else {
+		out_object(out, "enforcement");
+		for (size_t i = 0; i < ENFORCERS; i++)
+			out_int(out, enforcer_name((enum enforcer)i), (int64_t)f->guests[i]);
+		out_close(out);
+	}
 	out_int(out, "sightings", (int64_t)f->sightings);
 }
 
@@ -363,9 +411,9 @@ static int show_nagios(struct cli *cli, const struct facts *f)
 		*c = (char)(*c & ~0x20);
 	out_line(cli->out,
 		 "XENBLACKLIST %s - %s | entries=%zu nodes=%zu drift=%zu;0;; exceptions=%zu "
-		 "conflicts=%zu sightings=%zu",
+		 "conflicts=%zu unenforced=%zu sightings=%zu",
 		 name, *why ? why : "xenstore is as the registry means it", f->enforced, f->nodes,
-		 all_drift(f), f->exceptions, f->conflicts, f->sightings);
+		 all_drift(f), f->exceptions, f->conflicts, f->gaps, f->sightings);
 	return (int)level;
 }
 
@@ -430,6 +478,11 @@ static char *metrics(const struct facts *s)
 		for (size_t i = 0; i < CLASSES; i++)
 			fprintf(f, "xenblacklist_drift{class=\"%s\"} %zu\n",
 				change_class_name((enum change_class)i), s->drift[i]);
+		fprintf(f, "# HELP xenblacklist_guests Running HVM guests by who enforces.\n"
+			   "# TYPE xenblacklist_guests gauge\n");
+		for (size_t i = 0; i < ENFORCERS; i++)
+			fprintf(f, "xenblacklist_guests{enforcer=\"%s\"} %zu\n",
+				enforcer_name((enum enforcer)i), s->guests[i]);
 	}
 	fclose(f);
 	return text;

@@ -303,26 +303,34 @@ END
 @test "status: one screen, one line, metrics" {
   xb_status 0 add 65535 1 --reason a --apply
   xb 0 status <<END
-State       ok
-Program     xenblacklist $(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "${BUILDDIR:-.}/config.h")
-Registry    ./registry.db, generation 3
-Products    7
-Entries     1 enforced, 0 audited, 0 waiting, 0 expired
-Exceptions  0
-Manifest    none yet
-Nodes       5 wanted
-Xenstore    $SANDBOX_KIND
-Drift       none
-Sightings   0
+State        ok
+Program      xenblacklist $(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "${BUILDDIR:-.}/config.h")
+Registry     ./registry.db, generation 3
+Products     7
+Entries      1 enforced, 0 audited, 0 waiting, 0 expired
+Exceptions   0
+Manifest     none yet
+Nodes        5 wanted
+Xenstore     $SANDBOX_KIND
+Drift        none
+Enforcement  no HVM guest runs
+Sightings    0
 END
   xb 0 status --nagios <<'END'
-XENBLACKLIST OK - xenstore is as the registry means it | entries=1 nodes=5 drift=0;0;; exceptions=0 conflicts=0 sightings=0
+XENBLACKLIST OK - xenstore is as the registry means it | entries=1 nodes=5 drift=0;0;; exceptions=0 conflicts=0 unenforced=0 sightings=0
 END
   xb 0 status --prometheus metrics.prom </dev/null
   grep -qx 'xenblacklist_xenstore_up 1' metrics.prom
   grep -qx 'xenblacklist_drift{class="missing"} 0' metrics.prom
   [ -z "$(sed -E '/^# (HELP|TYPE) xenblacklist_[a-z_]+ ./d
     /^xenblacklist_[a-z_]+(\{[a-z]+="[^"]*"\})? [0-9]+$/d' metrics.prom)" ]
+  xenstore-write /local/domain/1/name guest /libxl/1/type hvm /libxl/1/dm-version qemu_xen
+  xb_status 1 status --nagios
+  grep -q 'nobody enforces the list for some guests.* unenforced=1 ' got.out
+  run_json 0 status
+  [ "$(json .enforcement.none)" = 1 ]
+  xb_status 0 status --prometheus metrics.prom
+  grep -qx 'xenblacklist_guests{enforcer="none"} 1' metrics.prom
   xb_status 73 status --prometheus missing/dir/file
   xb_status 74 status --prometheus /dev/full
   xb_status 3 status --nagios --registry /dev/null/nothing

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "device/heal.h"
 #include "device/rules.h"
-#include "device/packet.h"
+#include "device/witness.h"
 #include "sync/nodes.h"
 #include "sync/store.h"
 
@@ -24,10 +25,13 @@
 struct keeper {
 	const struct keeper_options *o;
 	struct store *store;
+	struct heal *heal;
+	struct witness *witness;
 	bool tree_due, domains_due, listed;
+	bool heal_complained, write_complained;
 	bool complained; /* about an unreachable store, once a time */
 	int64_t tree_at; /* when the tree is to be read */
-	int64_t retry_at, ping_at;
+	int64_t retry_at, ping_at, write_at;
 };
 
 static int64_t now_ms(void)
@@ -171,16 +175,13 @@ static int tell_domains(struct keeper *k, struct err *err)
 
 /* ---- the blacklist ---- */
 
-static int send_rules(struct keeper *k, struct err *err)
+static int send_rules(struct keeper *k, const struct tree *tree, struct err *err)
 {
-	CLEANUP(tree_free) struct tree *tree = NULL;
 	CLEANUP(close_fd) int fd = -1;
 	struct packet m = { .kind = PACKET_RULES };
 	size_t count;
-	int r = store_tree(k->store, NODES_ROOT, &tree, err);
+	int r = rules_make(tree, &fd, &count, err);
 
-	if (r == 0)
-		r = rules_make(tree, &fd, &count, err);
 	if (r < 0)
 		return r;
 	m.count = (uint32_t)count;
@@ -188,13 +189,51 @@ static int send_rules(struct keeper *k, struct err *err)
 	return 0;
 }
 
-static void look_at_tree(struct keeper *k, struct err *err)
+static void look_again(struct keeper *k, int64_t after_ms)
 {
-	k->tree_due = false;
-	if (send_rules(k, err) < 0) {
-		k->tree_due = true;
-		k->tree_at = now_ms() + RETRY_MS;
+	k->tree_due = true;
+	k->tree_at = now_ms() + after_ms;
+}
+
+/* True when the tree is as it should be, as far as that can be known. */
+static bool heal(struct keeper *k, struct tree **tree)
+{
+	struct err why;
+	size_t written;
+
+	if (heal_look(k->heal, k->store, *tree, &written, &why) < 0) {
+		if (!k->heal_complained)
+			talk(k, LOG_WARNING, "cannot heal the nodes: %s", why.msg);
+		k->heal_complained = true;
+		look_again(k, RETRY_MS);
+		return false;
 	}
+	k->heal_complained = false;
+	if (written == 0)
+		return true;
+	talk(k, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
+	tree_free(TAKE(*tree));
+	return store_tree(k->store, NODES_ROOT, tree, &why) == 0;
+}
+
+static int look_at_tree(struct keeper *k, struct err *err)
+{
+	CLEANUP(tree_free) struct tree *tree = NULL;
+	bool settled = true;
+	int r;
+
+	k->tree_due = false;
+	r = store_tree(k->store, NODES_ROOT, &tree, err);
+	if (r == 0 && k->o->heal)
+		settled = heal(k, &tree);
+	if (r < 0 || !tree) {
+		look_again(k, RETRY_MS);
+		return r;
+	}
+	r = send_rules(k, tree, err);
+	if (r == 0 && settled)
+		heal_settled(k->heal, TAKE(tree));
+	return r;
 }
 
 /* ---- xenstore comes and goes ---- */
@@ -274,10 +313,21 @@ static int take_events(struct keeper *k, struct err *err)
 
 /* ---- the supervisor ---- */
 
-static void record(struct keeper *k, const struct packet *m)
+/* Sightings wait while the registry is locked or cannot be written. */
+static void write_sightings(struct keeper *k)
 {
-	(void)k;
-	(void)m;
+	struct err why;
+
+	if (!witness_waits(k->witness) || now_ms() < k->write_at)
+		return;
+	if (witness_write(k->witness, &why) == 0) {
+		k->write_complained = false;
+		return;
+	}
+	if (!k->write_complained)
+		talk(k, LOG_WARNING, "cannot record which guests were seen: %s", why.msg);
+	k->write_complained = true;
+	k->write_at = now_ms() + RETRY_MS;
 }
 
 static void listen_supervisor(struct keeper *k)
@@ -292,7 +342,7 @@ static void listen_supervisor(struct keeper *k)
 		if (r <= 0)
 			continue;
 		if (m.kind == PACKET_SIGHTING) {
-			record(k, &m);
+			witness_saw(k->witness, &m);
 		} else if (m.kind == PACKET_RELOAD) {
 			k->tree_due = k->domains_due = true;
 			k->tree_at = now_ms();
@@ -305,18 +355,13 @@ static void listen_supervisor(struct keeper *k)
 static int step(struct keeper *k, struct err *err)
 {
 	CLEANUP(free) char *value = NULL;
-	struct err why = { 0 };
 	int64_t now = now_ms();
 	int r = take_events(k, err);
 
 	if (r < 0)
 		return r;
-	if (k->tree_due && now >= k->tree_at)
-		look_at_tree(k, &why);
-	if (why.kind == ERR_UNREACHABLE) {
-		*err = why;
-		return -ERR_UNREACHABLE;
-	}
+	if (k->tree_due && now >= k->tree_at && look_at_tree(k, err) < 0)
+		return -1;
 	if (k->domains_due) {
 		r = tell_domains(k, err);
 		if (r < 0)
@@ -336,12 +381,18 @@ static int wait_ms(const struct keeper *k)
 
 	if (k->store && k->tree_due && k->tree_at < at)
 		at = k->tree_at;
+	if (witness_waits(k->witness) && k->write_at < at)
+		at = k->write_at;
 	return at <= now ? 0 : (int)(at - now);
 }
 
 int keeper_run(const struct keeper_options *o)
 {
-	struct keeper k = { .o = o };
+	struct keeper k = {
+		.o = o,
+		.heal = heal_new(o->registry, o->config),
+		.witness = witness_new(o->registry),
+	};
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = o->sock, .events = POLLIN }, { .fd = -1 } };
@@ -356,5 +407,6 @@ int keeper_run(const struct keeper_options *o)
 		poll(fds, ARRAY_SIZE(fds), wait_ms(&k));
 		if (fds[0].revents)
 			listen_supervisor(&k);
+		write_sightings(&k);
 	}
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef DEVICE_WITNESS_H
+#define DEVICE_WITNESS_H
+
+/*
+ * What guests said of themselves, on its way into the registry: kept in memory while the registry
+ * is locked, told from one that an audit-mode entry would have blocked.
+ */
+#include "device/packet.h"
+#include "registry/err.h"
+
+struct witness;
+
+/* REGISTRY is a borrowed file name. */
+struct witness *witness_new(const char *registry);
+/* A PACKET_SIGHTING that happened now. When 4096 wait already the oldest is lost. */
+void witness_saw(struct witness *w, const struct packet *m);
+/* True while something waits to be written. */
+bool witness_waits(const struct witness *w);
+/* Writes what waits in one transaction; on failure it goes on waiting. */
+int witness_write(struct witness *w, struct err *err);
+
+#endif

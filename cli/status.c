@@ -11,6 +11,7 @@
 #include "cli/enforcement.h"
 #include "cli/file.h"
 #include "registry/sighting.h"
+#include "sync/fetch.h"
 #include "sync/pull.h"
 
 #define DAY 86400
@@ -54,6 +55,9 @@ struct facts {
 	size_t enforced, audited, waiting, expired, exceptions, due;
 	size_t sightings;
 	struct pull_state *sync;
+	char *failure; /* of the last sync; NULL: it worked */
+	int64_t failing_since;
+	char *proxy;	/* that fetching uses, or NULL */
 	bool published; /* the desired tree can be made at all */
 	size_t nodes;
 	struct err publish_err;
@@ -68,6 +72,8 @@ static void facts_end(struct facts *f)
 {
 	pull_state_free(TAKE(f->sync));
 	free(TAKE(f->daemon));
+	free(TAKE(f->failure));
+	free(TAKE(f->proxy));
 }
 #define FACTS __attribute__((__cleanup__(facts_end))) struct facts
 
@@ -148,6 +154,9 @@ static int gather(struct cli *cli, struct facts *f, struct err *err)
 		r = sighting_list(cli->db, -1, NULL, &seen, err);
 	if (r < 0)
 		return r;
+	f->failing_since = TIME_NONE;
+	pull_fails(db_path(cli->db), &f->failure, &f->failing_since);
+	f->proxy = fetch_proxy_text();
 	f->generation = blacklist_generation(b);
 	f->sightings = seen->n;
 	count_rows(b, f);
@@ -193,6 +202,9 @@ static enum level judge(const struct cli *cli, const struct facts *f, char ret_w
 	} else if (f->sync->version && expires != TIME_NONE && expires <= cli->now + EXPIRES_SOON) {
 		level = LEVEL_WARNING;
 		why = "the manifest expires soon";
+	} else if (f->failure) {
+		level = LEVEL_WARNING;
+		why = "the last sync failed";
 	} else if (*cli->config->upstream_url && !f->sync->version) {
 		level = LEVEL_WARNING;
 		why = "upstream is configured and was never synced";
@@ -248,6 +260,10 @@ static void show_sync(struct out *out, const struct facts *f)
 	char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX];
 	const struct pull_state *s = f->sync;
 
+	if (f->failure)
+		row(out, "Sync", "fails since %s: %s", time_text(f->failing_since, a), f->failure);
+	if (f->proxy)
+		row(out, "Proxy", "%s", f->proxy);
 	if (!s->version) {
 		row(out, "Manifest", "none yet");
 		return;
@@ -372,7 +388,10 @@ static void show_json(struct cli *cli, const struct facts *f)
 	out_time(out, "last_contact", f->sync->last_contact);
 	out_time(out, "last_change", f->sync->last_change);
 	out_str(out, "source", *f->sync->source ? f->sync->source : NULL);
+	out_str(out, "failure", f->failure);
+	out_time(out, "failing_since", f->failing_since);
 	out_close(out);
+	out_str(out, "proxy", f->proxy);
 	if (f->published)
 		out_int(out, "nodes", (int64_t)f->nodes);
 	else

@@ -261,20 +261,25 @@ static int sync_locked(struct cli *cli, struct err *err)
 }
 
 /* The word by which a failure is told from another. */
-static void failure_word(const struct err *err, char *ret, size_t size)
+static const char *failure_word(const struct err *err)
 {
+	static const char *const words[] = {
+		[ERR_USAGE] = "usage",	     [ERR_INVALID] = "invalid",
+		[ERR_REFUSED] = "refused",   [ERR_NOT_FOUND] = "not-found",
+		[ERR_EXISTS] = "exists",     [ERR_UNREACHABLE] = "unreachable",
+		[ERR_INTERNAL] = "internal", [ERR_CREATE] = "create",
+		[ERR_IO] = "input-output",   [ERR_BUSY] = "busy",
+		[ERR_DENIED] = "denied",     [ERR_CONFIG] = "configuration",
+	};
 	const char *code = refusal_name(err->refusal);
 
-	snprintf(ret, size, "%s", *code ? code : "");
-	if (!*code)
-		snprintf(ret, size, "error-%d", err->kind);
+	return *code ? code : words[err->kind];
 }
 
 static int sync_run(struct cli *cli, struct err *err)
 {
 	const struct sync_args *a = cli->args;
 	CLEANUP(close_fd) int lock = -1;
-	char word[64];
 	bool news;
 	int r;
 
@@ -296,8 +301,7 @@ static int sync_run(struct cli *cli, struct err *err)
 	if (a->dry_run)
 		return r;
 	if (r < 0) {
-		failure_word(err, word, sizeof(word));
-		news = pull_is_news(db_path(cli->db), word, cli->now);
+		news = pull_is_news(db_path(cli->db), failure_word(err), cli->now);
 		if (!news && out_is_quiet(cli->out))
 			out_hush(cli->out);
 		return r;

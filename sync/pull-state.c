@@ -291,23 +291,32 @@ int pull_lock(const char *registry, uint32_t wait, int *ret_fd, struct err *err)
 	return 0;
 }
 
-/* "ok" or "failed TOLD MESSAGE". */
-static bool read_note(const char *path, int64_t *ret_told, char **ret_message)
+struct note {
+	int64_t since, told;
+	char *word;
+};
+
+/* "failed SINCE TOLD WORD"; no file while all is well. */
+static bool read_note(const char *registry, struct note *ret)
 {
+	CLEANUP(free) char *path = xasprintf("%s.sync", registry);
 	CLEANUP(close_file) FILE *f = fopen(path, "re");
-	char text[2048];
-	struct span word, told, message;
+	struct span field[3], rest;
+	char text[512];
 	size_t n;
 
 	if (!f)
 		return false;
 	n = fread(text, 1, sizeof(text), f);
-	if (n && text[n - 1] == '\n')
-		n--;
-	if (!span_cut(span_of(text, n), " ", &word, &message) || !span_eq(word, "failed") ||
-	    !span_cut(message, " ", &told, &message) || !time_parse(told, ret_told))
+	rest = span_of(text, n);
+	for (size_t i = 0; i < ARRAY_SIZE(field); i++) {
+		if (!span_cut(rest, " ", &field[i], &rest))
+			return false;
+	}
+	if (!span_eq(field[0], "failed") || !time_parse(field[1], &ret->since) ||
+	    !time_parse(field[2], &ret->told) || !rest.n)
 		return false;
-	*ret_message = xstrndup(message.p, message.n);
+	ret->word = xstrndup(rest.p, rest.n - (rest.p[rest.n - 1] == '\n'));
 	return true;
 }
 
@@ -331,20 +340,33 @@ static void write_note(const char *path, const char *text)
 bool pull_is_news(const char *registry, const char *failure, int64_t now)
 {
 	CLEANUP(free) char *path = xasprintf("%s.sync", registry);
-	CLEANUP(free) char *before = NULL, *text = NULL;
-	char buf[TIME_TEXT_MAX];
-	int64_t told = 0;
-	bool failed = read_note(path, &told, &before);
+	CLEANUP(free) char *text = NULL, *before = NULL;
+	char since[TIME_TEXT_MAX], told[TIME_TEXT_MAX];
+	struct note note = { .since = now };
+	bool failed = read_note(registry, &note);
 
+	before = note.word;
 	if (!failure) {
 		if (failed)
 			unlink(path);
 		return failed;
 	}
-	if (failed && strncmp(before, failure, strlen(before)) == 0 && now >= told &&
-	    now - told < REMIND_SECONDS)
+	if (failed && strcmp(before, failure) == 0 && now >= note.told &&
+	    now - note.told < REMIND_SECONDS)
 		return false;
-	text = xasprintf("failed %s %.1500s", time_text(now, buf), failure);
+	text = xasprintf("failed %s %s %s", time_text(note.since, since), time_text(now, told),
+			 failure);
 	write_note(path, text);
+	return true;
+}
+
+bool pull_fails(const char *registry, char **ret_failure, int64_t *ret_since)
+{
+	struct note note;
+
+	if (!read_note(registry, &note))
+		return false;
+	*ret_failure = note.word;
+	*ret_since = note.since;
 	return true;
 }

@@ -113,5 +113,7 @@ int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, st
  * when it cannot be written everything is news.
  */
 bool pull_is_news(const char *registry, const char *failure, int64_t now);
+/* True while syncs fail: the word of the last failure (caller frees) and since when. */
+bool pull_fails(const char *registry, char **ret_failure, int64_t *ret_since);
 
 #endif

@@ -688,6 +688,24 @@ END
   xb 0 sync --no-apply --quiet </dev/null
 }
 
+@test "status tells that syncs fail, since when, and through which proxy" {
+  took 42
+  run_json 0 status
+  [ "$(json '[.manifest.failure,.manifest.failing_since,.proxy]')" = '[null,null,null]' ]
+  echo x >>"$WWW/manifest.json"
+  xb_status 65 sync --no-apply
+  XB_NOW="2026-11-20 13:00:00" xb_status 69 sync --no-apply --url https://localhost:1/
+  https_proxy=http://user:s3cret@proxy:3128/ run_json 0 status
+  [ "$(json '[.manifest.failure,.manifest.failing_since,.proxy]')" = '["unreachable","2026-11-20T12:00:00Z","http://proxy:3128/"]' ]
+  https_proxy=http://user:s3cret@proxy:3128/ xb_status 0 status
+  grep '^Sync  *fails since 2026-11-20T12:00:00Z: unreachable$' got.out
+  grep '^Proxy  *http://proxy:3128/$' got.out
+  manifest 43
+  took 43
+  run_json 0 status
+  [ "$(json .manifest.failure)" = null ]
+}
+
 @test "splay: always the same second of the window, not on a terminal" {
   xb_status 0 sync --no-apply -v --splay 2
   local first
@@ -835,11 +853,11 @@ END
   chmod 600 .netrc
   HOME=$PWD took 42
   lacks Basic "$ORIGIN_DIR/access.log"
-  export https_proxy=http://user:s3cret@127.0.0.1:1/
-  xb_status 69 sync --no-apply
+  local proxy=http://user:s3cret@127.0.0.1:1/
+  https_proxy=$proxy xb_status 69 sync --no-apply
   grep "cannot fetch '$(U).minisig': Failed to connect to 127.0.0.1 port 1 " got.err
   lacks s3cret got.err
-  no_proxy=localhost xb_status 0 sync --no-apply
+  https_proxy=$proxy no_proxy=localhost xb_status 0 sync --no-apply
 }
 
 @test "certificates: for another name, expired, of nobody" {

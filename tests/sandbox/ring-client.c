@@ -58,8 +58,8 @@ static char *in_sandbox(const char *name, uint32_t domid)
 static struct ring ring_open(uint32_t domid)
 {
 	CLEANUP(free)
-	char *page = in_sandbox("ring.", domid),
-	     *to = in_sandbox("events", 0), *from = in_sandbox("events.", domid);
+	char *page = in_sandbox("ring.", domid), *to = in_sandbox("events", 0),
+	     *from = in_sandbox("events.", domid);
 	CLEANUP(close_fd) int fd = open(page, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	struct ring r = { .domid = domid };
 

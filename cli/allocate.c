@@ -32,8 +32,9 @@ struct act_args {
 	int32_t number; /* as typed + 1; 0: not given */
 	bool drop_encodings, assign, deprecate, has_deadline;
 	int64_t deadline;
-	struct product_encoding encoding[ENCODINGS_MAX];
-	char *owned[2 * ENCODINGS_MAX];
+	const char *use[ENCODINGS_MAX]; /* as typed, ... */
+	size_t n_uses;
+	struct product_encoding encoding[ENCODINGS_MAX]; /* ... and parsed, until act_end() */
 	size_t n_encodings;
 };
 
@@ -44,8 +45,6 @@ static int take_encoding(struct act_args *a, const char *arg, struct err *err)
 	struct product_encoding *e = &a->encoding[a->n_encodings];
 	uint64_t first = 0, last = UINT32_MAX;
 
-	if (a->n_encodings == ENCODINGS_MAX)
-		return err_set(err, ERR_USAGE, "more than %d encodings", ENCODINGS_MAX);
 	span_cut(name, "=", &name, &user);
 	if (span_cut(name, "@", &name, &range) &&
 	    (!span_cut(range, "..", &from, &to) || !parse_number(from, UINT32_MAX, &first) ||
@@ -54,12 +53,21 @@ static int take_encoding(struct act_args *a, const char *arg, struct err *err)
 			       "bad range in encoding '%.64s', expected NAME@FROM..TO", arg);
 	if (!name.n)
 		return err_set(err, ERR_USAGE, "no name in encoding '%.64s'", arg);
-	e->encoding = a->owned[2 * a->n_encodings] = xstrndup(name.p, name.n);
-	e->user = a->owned[2 * a->n_encodings + 1] = xstrndup(user.p, user.n);
+	e->encoding = xstrndup(name.p, name.n);
+	e->user = xstrndup(user.p, user.n);
 	e->from = (uint32_t)first;
 	e->to = (uint32_t)last;
 	a->n_encodings++;
 	return 0;
+}
+
+static int take_encodings(struct act_args *a, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->n_uses && r == 0; i++)
+		r = take_encoding(a, a->use[i], err);
+	return r;
 }
 
 /* May be empty, unlike option_text(): an update can clear a field. */
@@ -95,7 +103,10 @@ static int act_option(struct cli *cli, int key, const char *arg, struct err *err
 	case OPT_REFERENCE:
 		return take_field("--reference", arg, &a->reference, err);
 	case OPT_ENCODING:
-		return take_encoding(a, arg, err);
+		if (a->n_uses == ENCODINGS_MAX)
+			return err_set(err, ERR_USAGE, "more than %d encodings", ENCODINGS_MAX);
+		a->use[a->n_uses++] = arg;
+		return 0;
 	case OPT_DROP_ENCODINGS:
 		a->drop_encodings = true;
 		return 0;
@@ -115,8 +126,10 @@ static int act_option(struct cli *cli, int key, const char *arg, struct err *err
 
 static void act_end(struct act_args *a)
 {
-	for (size_t i = 0; i < 2 * a->n_encodings; i++)
-		free(a->owned[i]);
+	for (size_t i = 0; i < a->n_encodings; i++) {
+		free(a->encoding[i].encoding);
+		free(a->encoding[i].user);
+	}
 	a->n_encodings = 0;
 }
 
@@ -195,6 +208,8 @@ static int allocate_run(struct cli *cli, struct err *err)
 
 	if (r == 0 && (!a->vendor || !*a->vendor || !a->contact || !*a->contact))
 		r = err_set(err, ERR_USAGE, "'--vendor' and '--contact' are both needed");
+	if (r == 0)
+		r = take_encodings(a, err);
 	if (r == 0)
 		r = cli_need(cli, NEED_DB_WRITE, err);
 	if (r == 0)
@@ -334,14 +349,16 @@ static int update_run(struct cli *cli, struct err *err)
 {
 	struct act_args *a = cli->args;
 	bool any = a->name || a->node || a->vendor || a->contact || a->reference || a->number ||
-		   a->n_encodings || a->drop_encodings || a->has_deadline || a->assign ||
-		   a->deprecate;
+		   a->n_uses || a->drop_encodings || a->has_deadline || a->assign || a->deprecate;
 	int r = 0;
 
 	if (!any)
 		r = err_set(err, ERR_USAGE, "nothing to change is named");
 	if (r == 0 && a->has_deadline && a->assign)
-		r = err_set(err, ERR_USAGE, "'--assign' and '--provisional-until' exclude another");
+		r = err_set(err, ERR_USAGE,
+			    "'--assign' and '--provisional-until' exclude each other");
+	if (r == 0)
+		r = take_encodings(a, err);
 	if (r == 0)
 		r = cli_need(cli, NEED_DB_WRITE, err);
 	if (r == 0)

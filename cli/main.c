@@ -332,7 +332,7 @@ static void parse_verb_line(struct run *run, int argc, char **argv)
 
 /* ---- finding the verb ---- */
 
-static __attribute__((noreturn, format(printf, 1, 2))) void usage_error(const char *fmt, ...)
+static __attribute__((format(printf, 1, 2))) int usage_error(const char *fmt, ...)
 {
 	CLEANUP(free) char *text = NULL, *safe = NULL;
 	va_list ap;
@@ -343,7 +343,7 @@ static __attribute__((noreturn, format(printf, 1, 2))) void usage_error(const ch
 	va_end(ap);
 	safe = escape_text(text);
 	fprintf(stderr, "xenblacklist: %s\n", safe);
-	exit(EX_USAGE);
+	return EX_USAGE;
 }
 
 static bool is_group(const char *word)
@@ -362,26 +362,29 @@ static const struct verb *find_verb(const char *name)
 	return NULL;
 }
 
-static __attribute__((noreturn)) void unknown_verb(const char *word)
+static int unknown_verb(const char *word)
 {
 	struct near near = { .word = word };
-	CLEANUP(free) char *hint = NULL;
-	char *groups[64];
-	size_t n = 0;
+	CLEANUP(free) char *hint = NULL, *best = NULL;
 
 	near_offer(&near, "help");
-	for (const struct verb *const *v = verbs; *v && n < ARRAY_SIZE(groups); v++) {
+	for (const struct verb *const *v = verbs; *v; v++) {
+		CLEANUP(free) char *group = xstrndup((*v)->name, verb_word(*v));
+
 		near_offer(&near, (*v)->name);
-		groups[n] = xstrndup((*v)->name, verb_word(*v));
-		near_offer(&near, groups[n++]);
+		near_offer(&near, group);
+		if (near.best == group) {
+			free(best);
+			near.best = best = TAKE(group);
+		}
 	}
 	hint = near_text(&near);
-	usage_error("unknown verb '%.64s'%s%s", word, hint,
-		    *hint ? "" : " (see 'xenblacklist help')");
+	return usage_error("unknown verb '%.64s'%s%s", word, hint,
+			   *hint ? "" : " (see 'xenblacklist help')");
 }
 
 /* What stands after a group's name: nothing, --help, or something that is no verb of it. */
-static __attribute__((noreturn)) void bad_group_word(const char *group, const char *word)
+static int bad_group_word(const char *group, const char *word)
 {
 	CLEANUP(free) char *list = verbs_text(group);
 	struct near near = { .word = word ? word : "" };
@@ -390,21 +393,24 @@ static __attribute__((noreturn)) void bad_group_word(const char *group, const ch
 
 	if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0)) {
 		printf("Usage: xenblacklist %s VERB [OPTION...]\n\n%s", group, list);
-		exit(0);
+		return 0;
 	}
 	for (const struct verb *const *v = verbs; *v; v++)
 		if (strncmp((*v)->name, group, n) == 0 && (*v)->name[n] == ' ')
 			near_offer(&near, (*v)->name + n + 1);
 	hint = near_text(&near);
 	if (word && *word != '-')
-		usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
-			    *hint ? "" : " (see 'xenblacklist help')");
+		return usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
+				   *hint ? "" : " (see 'xenblacklist help')");
 	fprintf(stderr, "xenblacklist: '%s' needs one of:\n%s", group, list);
-	exit(EX_USAGE);
+	return EX_USAGE;
 }
 
-/* Consumes one or two words of ARGV. Does not return for what is no verb. */
-static const struct verb *take_verb(int argc, char **argv, int *ret_words)
+/*
+ * Consumes one or two words of ARGV. NULL and the exit status when they are no verb; that was
+ * told then.
+ */
+static const struct verb *take_verb(int argc, char **argv, int *ret_words, int *ret_status)
 {
 	const struct verb *v = find_verb(argv[0]);
 	CLEANUP(free) char *two = NULL;
@@ -412,27 +418,37 @@ static const struct verb *take_verb(int argc, char **argv, int *ret_words)
 	*ret_words = 1;
 	if (v && !strchr(v->name, ' '))
 		return v;
-	if (!is_group(argv[0]))
-		unknown_verb(argv[0]);
+	if (!is_group(argv[0])) {
+		*ret_status = unknown_verb(argv[0]);
+		return NULL;
+	}
 	if (argc > 1)
 		two = xasprintf("%s %s", argv[0], argv[1]);
 	v = two && !strchr(argv[1], ' ') ? find_verb(two) : NULL;
 	if (!v)
-		bad_group_word(argv[0], argv[1]);
+		*ret_status = bad_group_word(argv[0], argv[1]);
 	*ret_words = 2;
 	return v;
 }
 
-/* An option's name with bytes that no option has: getopt would print them as they are. */
-static void check_option_names(int argc, char **argv)
+/* getopt prints an option that it does not know as it is: no bytes that a terminal acts upon. */
+static bool options_are_text(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		CLEANUP(free) char *safe = NULL;
+		size_t backslashes = 0;
+
 		if (argv[i][0] != '-')
 			continue;
-		for (const char *c = argv[i]; *c && *c != '='; c++)
-			if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-				usage_error("unknown option '%.64s'", argv[i]);
+		safe = escape_text(argv[i]);
+		for (const char *c = argv[i]; *c; c++)
+			backslashes += *c == '\\';
+		if (strlen(safe) == strlen(argv[i]) + 3 * backslashes)
+			continue;
+		usage_error("control characters or malformed UTF-8 in option '%.64s'", argv[i]);
+		return false;
 	}
+	return true;
 }
 
 /* ---- running it ---- */
@@ -478,7 +494,7 @@ int main(int argc, char **argv)
 	};
 	struct run run = { .cli = { .now = time_now() } };
 	char **rest, *name[] = { "xenblacklist" };
-	int words, n, status;
+	int words, n, status = 0;
 
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
@@ -488,7 +504,8 @@ int main(int argc, char **argv)
 	if (argc < 1)
 		argv = name, argc = 1;
 	argv[0] = name[0];
-	check_option_names(argc, argv);
+	if (!options_are_text(argc, argv))
+		return EX_USAGE;
 	argp_parse(&outer, argc, argv, ARGP_IN_ORDER, &run.first, &run);
 	rest = argv + run.first;
 	n = argc - run.first;
@@ -499,12 +516,16 @@ int main(int argc, char **argv)
 			argp_parse(&outer, 2, help, 0, NULL, &run);
 		rest++;
 		n--;
-		run.cli.verb = take_verb(n, rest, &words);
+		run.cli.verb = take_verb(n, rest, &words, &status);
+		if (!run.cli.verb)
+			return status;
 		if (n > words)
-			usage_error("too many arguments: '%.64s'", rest[words]);
+			return usage_error("too many arguments: '%.64s'", rest[words]);
 		parse_verb_line(&run, 2, help);
 	}
-	run.cli.verb = take_verb(n, rest, &words);
+	run.cli.verb = take_verb(n, rest, &words, &status);
+	if (!run.cli.verb)
+		return status;
 	run.cli.args = xcalloc(1, run.cli.verb->args_size);
 	run.cli.arg = xcalloc(run.cli.verb->max_args + 1, sizeof(*run.cli.arg));
 	parse_verb_line(&run, n - words + 1, rest + words - 1);

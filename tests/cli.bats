@@ -108,8 +108,13 @@ END
   grep -qx "xenblacklist: unrecognized option '--nonsense'" got.err
   xb 64 list $'--\e[2J' <<'END'
 --
-xenblacklist: unknown option '--\x1b[2J'
+xenblacklist: control characters or malformed UTF-8 in option '--\x1b[2J'
 END
+  xb 64 list $'--nonsense=\xff' <<'END'
+--
+xenblacklist: control characters or malformed UTF-8 in option '--nonsense=\xff'
+END
+  xb_status 0 add 65535 1 --reason='grün \ und blau' -q
 }
 
 @test "too few and too many arguments are 64" {

@@ -747,6 +747,37 @@ END
   [ ! -e "/proc/$child" ]
 }
 
+@test "root without capabilities, and nobody at all, can sync too" {
+  [ "$(id -u)" = 0 ] || return 0
+  local program=$XB
+  # libfaketime shares memory with children: each user has to have its own.
+  as() {
+    cat >as.sh <<END
+#!/bin/sh
+lib=\$LD_PRELOAD
+unset LD_PRELOAD FAKETIME_SHARED
+exec setpriv $* env LD_PRELOAD="\$lib" "$program" "\$@"
+END
+    chmod +x as.sh
+  }
+  as --bounding-set=-all --no-new-privs
+  XB=./as.sh took 42
+  # An ordinary user with a registry of its own.
+  mkdir home
+  cp -r keys.d sync.conf "$ORIGIN_DIR/ca.pem" home
+  chmod -R a+rX home
+  chown 12345 home
+  sed -i "s,^keys = .*,keys = $PWD/home/keys.d,; s,^ca-file = .*,ca-file = $PWD/home/ca.pem," home/sync.conf
+  local d=$PWD
+  while [ "$d" != / ] && [ "$d" != /tmp ]; do
+    chmod a+x "$d"
+    d=$(dirname "$d")
+  done
+  as --reuid=12345 --regid=12345 --clear-groups
+  XB=./as.sh XENBLACKLIST_REGISTRY=$PWD/home/r.db XENBLACKLIST_CONFIG=$PWD/home/sync.conf xb_status 0 sync --no-apply
+  grep '^manifest 42 taken' got.out
+}
+
 # ---- Xen's header ----
 
 header() {
@@ -925,4 +956,36 @@ END
   run_json 0 list
   [ "$(json '.entries | length')" = 1 ]
   took 43
+}
+
+# ---- size ----
+
+@test "100,000 entries: within ten times the size of the manifest" {
+  nm "$XB" 2>/dev/null | grep -q __asan_init && return 0 # sanitizers have their own idea of memory
+  host 'max-size = 100000000' 'policy max-new = 10000000'
+  printf '[publish]\ntotal-limit = 200000\n' >>sync.conf
+  {
+    document 42 '@' | sed '/@/,$d'
+    seq 1 100000 | awk '{
+      print (NR > 1 ? "," : "  \"entries\": [") "{ \"id\": \"T-" $1 "\", \"product\": 65535, \"builds\": \"" \
+        $1 * 10 ".." $1 * 10 + 5 "\", \"publish\": \"range\", \"reason\": \"number " $1 "\" }" }'
+    echo '] }'
+  } >"$WWW/manifest.json"
+  origin_sign "$WWW/manifest.json" a
+  cat >measure.py <<'END'
+import os, resource, subprocess, sys
+status = subprocess.run(sys.argv[2:]).returncode
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+size = os.path.getsize(sys.argv[1])
+print(f"{peak / size:.1f} times the manifest's {size} bytes", file=sys.stderr)
+sys.exit(status or peak >= 10 * size)
+END
+  local program=$XB
+  printf '#!/bin/sh\nexec /usr/bin/python3 measure.py "%s" "%s" "$@"\n' "$WWW/manifest.json" "$program" >big
+  chmod +x big
+  XB=./big xb_status 0 sync --no-apply
+  grep '^entries: 100000 added, ' got.out
+  XB=./big xb_status 0 sync --no-apply
+  xb_status 1 check 65535 1000005
+  xb_status 0 check 65535 1000006
 }

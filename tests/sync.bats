@@ -807,76 +807,6 @@ END
   grep "SCHEMA: the manifest was synced, the header was not: '$ORIGIN_URL/pvdrivers.h': pvdrivers.h: no '#define" got.err
 }
 
-# ---- two machines ----
-
-# maintainer ARG...: the program on the other machine, with a registry of its own.
-maintainer() {
-  XENBLACKLIST_REGISTRY=maintainer.db xb_run "$@" 2>>maintainer.err
-}
-
-# published: the maintainer's registry, signed, on the origin.
-published() {
-  local dir=$ORIGIN_DIR/www
-  maintainer publish site --expires +30d >/dev/null || return 1
-  cp site/* "$dir"
-  origin_sign "$dir/manifest.json" a
-}
-
-# The rows of both, without the version and dates that only the host has.
-same_rows() {
-  maintainer export --format manifest | sed '4,6d' >theirs
-  xb_status 0 export --format manifest --origin upstream
-  sed '4,6d' got.out | diff theirs -
-  grep -q '"entries": \[$' theirs
-}
-
-@test "a maintainer publishes, a host syncs, and both hold the same" {
-  maintainer product allocate their-drivers --vendor V --contact c@example.org --encoding xen-win
-  maintainer add their-drivers 8.2.0..8.2.2 --reason 'they corrupt disks' --id P-1 --reference https://example.org/
-  maintainer add 65535 xen-win:7.0.0 --reason old --id P-2 --mode audit
-  published
-  xb_status 0 product allocate own --vendor V --contact c@example.org --number 9
-  xb_status 0 add own 5 --reason mine --id L-1
-  xb_status 0 sync --no-apply
-  xb_status 1 check their-drivers 8.2.1
-  xb_status 1 check own 5
-  same_rows
-  # What upstream withdraws is gone, what is local stays.
-  maintainer remove P-1
-  maintainer product update their-drivers --vendor W
-  published
-  xb_status 0 sync --no-apply
-  grep '^products: 0 added, 1 changed' got.out
-  grep '^entries: 0 added, 0 changed, 1 removed' got.out
-  xb_status 0 check their-drivers 8.2.1
-  xb_status 1 check own 5
-  same_rows
-  # Nothing new is published as the same version, and the host sees no news.
-  published
-  xb 0 sync --no-apply <<'END'
-manifest 2: nothing new, expires 2026-12-20T12:00:00Z
-END
-}
-
-@test "a host's own number or name that upstream gives away: named, kept, blocks nothing else" {
-  xb_status 0 product allocate mine --vendor V --contact c@example.org
-  xb_status 0 product allocate shared-name --vendor V --contact c@example.org
-  xb_status 0 add mine 5 --reason r --id L-1
-  maintainer product allocate theirs --vendor T --contact t@example.org
-  maintainer product allocate unrelated --vendor T --contact t@example.org --number 20
-  maintainer product allocate shared-name --vendor T --contact t@example.org --number 21
-  published
-  xb_status 0 sync --no-apply
-  grep "local product 6, 'mine', is in conflict: upstream gave its number to product 6, 'theirs'" got.err
-  grep "local product 7, 'shared-name', is in conflict: upstream gave its name to product 21, 'shared-name'" got.err
-  xb_status 0 product show 20
-  run_json 0 product show 6
-  [ "$(json .product.name)" = '"theirs"' ] || [ "$(json .name)" = '"theirs"' ]
-  xb_status 0 check theirs 5
-  xb_status 0 list
-  grep L-1 got.out
-}
-
 # ---- what else the network may do ----
 
 @test "a proxy of the environment is used, unless the host is excepted; no .netrc" {
@@ -956,36 +886,4 @@ END
   run_json 0 list
   [ "$(json '.entries | length')" = 1 ]
   took 43
-}
-
-# ---- size ----
-
-@test "100,000 entries: within ten times the size of the manifest" {
-  nm "$XB" 2>/dev/null | grep -q __asan_init && return 0 # sanitizers have their own idea of memory
-  host 'max-size = 100000000' 'policy max-new = 10000000'
-  printf '[publish]\ntotal-limit = 200000\n' >>sync.conf
-  {
-    document 42 '@' | sed '/@/,$d'
-    seq 1 100000 | awk '{
-      print (NR > 1 ? "," : "  \"entries\": [") "{ \"id\": \"T-" $1 "\", \"product\": 65535, \"builds\": \"" \
-        $1 * 10 ".." $1 * 10 + 5 "\", \"publish\": \"range\", \"reason\": \"number " $1 "\" }" }'
-    echo '] }'
-  } >"$WWW/manifest.json"
-  origin_sign "$WWW/manifest.json" a
-  cat >measure.py <<'END'
-import os, resource, subprocess, sys
-status = subprocess.run(sys.argv[2:]).returncode
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-size = os.path.getsize(sys.argv[1])
-print(f"{peak / size:.1f} times the manifest's {size} bytes", file=sys.stderr)
-sys.exit(status or peak >= 10 * size)
-END
-  local program=$XB
-  printf '#!/bin/sh\nexec /usr/bin/python3 measure.py "%s" "%s" "$@"\n' "$WWW/manifest.json" "$program" >big
-  chmod +x big
-  XB=./big xb_status 0 sync --no-apply
-  grep '^entries: 100000 added, ' got.out
-  XB=./big xb_status 0 sync --no-apply
-  xb_status 1 check 65535 1000005
-  xb_status 0 check 65535 1000006
 }

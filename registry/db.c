@@ -213,7 +213,9 @@ static int migrate(struct db *db, struct err *err)
 /* Built in memory; the caller frees the bytes. */
 static int build_new(const struct db *like, char **ret, size_t *ret_n, struct err *err)
 {
-	CLEANUP(db_close) struct db *db = connection_new(like->path, &like->actor, like->now);
+	/* The reason is that of the change to come, not of the rows that are shipped. */
+	const struct actor actor = { .verb = like->actor.verb };
+	CLEANUP(db_close) struct db *db = connection_new(like->path, &actor, like->now);
 	unsigned char *bytes;
 	sqlite3_int64 n = 0;
 	int r = connect_to(db, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);

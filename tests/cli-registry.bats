@@ -300,6 +300,43 @@ xenblacklist: decode: bad build '4294967296', expected 0 to 4294967295
 END
 }
 
+@test "the reason of the first command is not that of the rows that are shipped" {
+  xb_status 0 product allocate first --vendor a --contact b --reason mine
+  run_json 0 history
+  [ "$(json '[.history[] | select(.reason == "mine") | .subject]')" = '["product 6"]' ]
+  [ "$(json '[.history[] | select(.act == "create")] | length > 10')" = true ]
+}
+
+@test "history since a date, of a product, and what does not exist" {
+  XB_NOW='2026-01-01 00:00:00' xb_status 0 product list
+  xb_status 0 product allocate first --vendor a --contact b --reason mine
+  run_json 0 history --since 2026-11-20
+  [ "$(json '[.history[] | [.act, .subject, .time]]')" = \
+    '[["allocate","product 6","2026-11-20T12:00:00Z"]]' ]
+  run_json 0 history first
+  [ "$(json '.history | length')" = 1 ]
+  xb_status 66 history nobody
+  xb 64 history first --verify <<'END'
+--
+xenblacklist: history: '--verify' checks the whole history
+END
+}
+
+@test "history --verify finds what sqlite3 did to it" {
+  xb_status 0 product allocate first --vendor a --contact b
+  xb 0 history --verify <<<'the history is intact'
+  cp registry.db kept.db
+  for sql in "UPDATE history SET reason = 'forged' WHERE seq = 3" "DELETE FROM history WHERE seq = 3"; do
+    cp kept.db registry.db
+    triggers=$(sqlite3 registry.db "SELECT 'DROP TRIGGER ' || name || ';' FROM sqlite_master
+      WHERE type = 'trigger'")
+    sqlite3 registry.db "$triggers" "$sql"
+    run_json 1 history --verify
+    [ "$(json .intact)" = false ]
+    [ "$(json '.findings[0].seq <= 4')" = true ]
+  done
+}
+
 @test "what went in is what encode and decode agree on" {
   for version in 0.0.0 7.2.0 8.2.2 9.1.5 255.255.255; do
     build=$(xb_run encode 65535 "xen-win:$version" -q)

@@ -39,7 +39,7 @@ static void created_with_seed(void **state)
 	assert_true(rows->n > 10);
 	for (size_t i = 0; i < rows->n; i++) {
 		assert_string_equal(rows->row[i].act, "create");
-		assert_string_equal(rows->row[i].reason, "a test");
+		assert_string_equal(rows->row[i].reason, "");
 		assert_int_equal(rows->row[i].time, 1000);
 		assert_null(rows->row[i].before);
 		assert_non_null(rows->row[i].after);

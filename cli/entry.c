@@ -9,6 +9,7 @@
 #include "cli/apply.h"
 #include "cli/subject.h"
 #include "registry/blacklist.h"
+#include "registry/near.h"
 
 #define SECTION "Blacklist"
 #define REFERENCES_MAX 32
@@ -348,6 +349,27 @@ static int entries_with_set(struct cli *cli, const struct subject *s, const stru
 	return 0;
 }
 
+/* Puts what may have been meant behind "no entry 'X'". */
+static int not_found(struct cli *cli, const char *id, bool exceptions, struct err *err)
+{
+	CLEANUP(entries_free) struct entries *es = NULL;
+	CLEANUP(exceptions_free) struct exceptions *xs = NULL;
+	struct near near = { .word = id };
+	CLEANUP(free) char *hint = NULL;
+	struct err aside = { 0 };
+
+	if (err->kind != ERR_NOT_FOUND)
+		return -(int)err->kind;
+	if (!exceptions && entry_list(cli->db, &es, &aside) == 0)
+		for (size_t i = 0; i < es->n; i++)
+			near_offer(&near, es->entry[i]->id);
+	if (exceptions && exception_list(cli->db, &xs, &aside) == 0)
+		for (size_t i = 0; i < xs->n; i++)
+			near_offer(&near, xs->exception[i]->id);
+	hint = near_text(&near);
+	return err_set(err, ERR_NOT_FOUND, "%s%s", err->msg, hint);
+}
+
 static int remove_ids(struct cli *cli, char *const *ids, size_t n, struct err *err)
 {
 	DB_TX tx = { 0 };
@@ -356,6 +378,8 @@ static int remove_ids(struct cli *cli, char *const *ids, size_t n, struct err *e
 	out_list(cli->out, "removed");
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = entry_remove(cli->db, ids[i], err);
+		if (r < 0)
+			r = not_found(cli, ids[i], false, err);
 		out_str(cli->out, NULL, ids[i]);
 	}
 	out_close(cli->out);
@@ -632,8 +656,11 @@ static int exception_remove_run(struct cli *cli, struct err *err)
 
 	if (r == 0)
 		r = db_begin(cli->db, &tx, err);
-	if (r == 0)
+	if (r == 0) {
 		r = exception_remove(cli->db, cli->arg[0], err);
+		if (r < 0)
+			r = not_found(cli, cli->arg[0], true, err);
+	}
 	if (r == 0)
 		r = cli_desired(cli, &nodes, err);
 	if (r == 0)

@@ -28,6 +28,7 @@ enum {
 struct globals {
 	const char *registry, *config; /* NULL: not given */
 	struct out_options out;
+	struct err err; /* the first thing on the command line that cannot be taken */
 };
 
 /* One run with what verbs do not see. */
@@ -39,8 +40,7 @@ struct run {
 	enum db_mode db_mode;
 	struct actor actor;
 	struct store *store;
-	struct err option_err; /* the first option that could not be taken */
-	int first;	       /* index of the verb in argv */
+	int first; /* index of the verb in argv */
 };
 
 /* Standard streams that the caller closed must not become the registry's descriptors. */
@@ -92,9 +92,11 @@ static int open_config(struct run *run, struct err *err)
 	if (!path)
 		path = getenv("XENBLACKLIST_CONFIG");
 	r = config_load(path && *path ? path : DEFAULT_CONFIG, path && *path, &run->config, err);
-	if (r == 0)
-		run->cli.config = run->config;
-	return r;
+	if (r < 0)
+		return r;
+	run->cli.config = run->config;
+	out_detail(run->cli.out, "configuration '%s'", path && *path ? path : DEFAULT_CONFIG);
+	return 0;
 }
 
 static int open_db(struct run *run, enum db_mode mode, struct err *err)
@@ -115,6 +117,8 @@ static int open_db(struct run *run, enum db_mode mode, struct err *err)
 		return r;
 	run->db_mode = mode;
 	run->cli.db = run->db;
+	out_detail(run->cli.out, "registry '%s'%s", db_path(run->db),
+		   mode == DB_WRITE ? ", for writing" : "");
 	return 0;
 }
 
@@ -129,8 +133,10 @@ int cli_need(struct cli *cli, unsigned needs, struct err *err)
 		r = open_db(run, needs & NEED_DB_WRITE ? DB_WRITE : DB_READ, err);
 	if (r == 0 && needs & NEED_STORE && !run->store) {
 		r = store_open(&(struct store_options){ 0 }, &run->store, err);
-		if (r == 0)
-			cli->store = run->store;
+		if (r < 0)
+			return r;
+		cli->store = run->store;
+		out_detail(cli->out, "xenstore of '%s'", store_daemon(cli->store));
 	}
 	return r;
 }
@@ -201,6 +207,21 @@ static const struct argp_option global_options[] = {
 	{ 0 },
 };
 
+/* Remembers what is wrong; the first mistake is the one to tell, and --help after it still helps. */
+static __attribute__((format(printf, 2, 3))) void usage(struct globals *g, const char *fmt, ...)
+{
+	CLEANUP(free) char *text = NULL;
+	va_list ap;
+
+	if (g->err.kind)
+		return;
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+	err_set(&g->err, ERR_USAGE, "%s", text);
+}
+
 static error_t parse_global(int key, char *arg, struct argp_state *state)
 {
 	static const char *const colors[] = {
@@ -214,7 +235,7 @@ static error_t parse_global(int key, char *arg, struct argp_state *state)
 	case OPT_REGISTRY:
 	case OPT_CONFIG:
 		if (!*arg)
-			argp_error(state, "empty file name");
+			usage(g, "empty file name");
 		*(key == OPT_REGISTRY ? &g->registry : &g->config) = arg;
 		return 0;
 	case OPT_JSON:
@@ -233,7 +254,7 @@ static error_t parse_global(int key, char *arg, struct argp_state *state)
 				return 0;
 			}
 		}
-		argp_error(state, "bad value for '--color': not auto, always or never");
+		usage(g, "bad value for '--color': '%.64s' is not auto, always or never", arg);
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -288,23 +309,21 @@ static error_t parse_verb(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &run->globals;
 		return 0;
 	case ARGP_KEY_ARG:
-		if (cli->n_args == v->max_args) {
-			CLEANUP(free) char *safe = escape_text(arg);
-
-			argp_error(state, "too many arguments: '%.64s'", safe);
-		}
-		cli->arg[cli->n_args++] = arg;
+		if (cli->n_args == v->max_args)
+			usage(&run->globals, "too many arguments: '%.64s'", arg);
+		else
+			cli->arg[cli->n_args++] = arg;
 		return 0;
 	case ARGP_KEY_END:
 		if (cli->n_args < v->min_args)
-			argp_error(state, "missing argument, expected %s", v->args_doc);
+			usage(&run->globals, "missing argument, expected %.*s",
+			      (int)strcspn(v->args_doc, "\n"), v->args_doc);
 		return 0;
 	}
 	if (!is_option_of(v, key))
 		return ARGP_ERR_UNKNOWN;
-	/* The first mistake is the one to tell; --help after it still helps. */
-	if (!run->option_err.kind && v->option(cli, key, arg, &run->option_err) < 0)
-		run->option_err.kind = ERR_USAGE;
+	if (!run->globals.err.kind && v->option(cli, key, arg, &run->globals.err) < 0)
+		run->globals.err.kind = ERR_USAGE;
 	return 0;
 }
 
@@ -457,7 +476,7 @@ static int run_verb(struct run *run)
 {
 	const struct verb *v = run->cli.verb;
 	CLEANUP(out_free) struct out *out = out_new(v->name, &run->globals.out);
-	struct err err = run->option_err;
+	struct err err = run->globals.err;
 	bool pipe = false;
 	int r = -(int)err.kind;
 

@@ -399,3 +399,27 @@ END
   [ "$(grep -c ' blacklisted: ' got.out)" = 1000 ]
   [ "$(grep -c ' allowed$' got.out)" = 19000 ]
 }
+
+@test "progress: on a terminal, not in a file, not with -q" {
+  xb_status 0 add 65535 1..3000 --reason a -q
+  xb 0 apply <<<'3004 nodes added, 0 changed, 0 removed'
+  xb_status 0 remove local-1
+  TERM=xterm script -qec "$XB apply" /dev/null </dev/null >tty.out
+  grep -q 'nodes [0-9]*/[0-9]*' tty.out
+  xb_status 0 add 65535 1..3000 --reason a -q
+  TERM=xterm script -qec "$XB apply -q" /dev/null </dev/null >tty.out
+  lacks 'nodes [0-9]*/' tty.out
+}
+
+@test "a name that is nearly right is told" {
+  xb_status 0 add 65535 1 --reason a --id XSA-468
+  xb 66 remove XSA-486 <<'END'
+--
+xenblacklist: remove: no entry 'XSA-486', did you mean 'XSA-468'?
+END
+  xb_status 0 exception add 65535 1 --reason a --owner b
+  xb 66 exception remove exception1 <<'END'
+--
+xenblacklist: exception remove: no exception 'exception1', did you mean 'exception-1'?
+END
+}

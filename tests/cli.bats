@@ -118,12 +118,74 @@ END
 }
 
 @test "too few and too many arguments are 64" {
-  xb_status 64 product show
-  grep -q '^xenblacklist product show: missing argument, expected PRODUCT$' got.err
-  xb_status 64 product show 1 2
-  grep -q "^xenblacklist product show: too many arguments: '2'$" got.err
-  xb_status 64 product show 1 $'\e'
-  grep -q '\\x1b' got.err
+  xb 64 product show <<'END'
+--
+xenblacklist: product show: missing argument, expected PRODUCT
+END
+  xb 64 check <<'END'
+--
+xenblacklist: check: missing argument, expected PRODUCT BUILD
+END
+  xb 64 product show 1 2 <<'END'
+--
+xenblacklist: product show: too many arguments: '2'
+END
+  xb 64 product show 1 $'\e' <<'END'
+--
+xenblacklist: product show: too many arguments: '\x1b'
+END
+  run_json 64 product show
+  [ "$(json .exit_status)" = 64 ]
+}
+
+@test "the first mistake is told, and --help after it still helps" {
+  xb 64 product list --color pink --status zzz one two <<'END'
+--
+xenblacklist: product list: bad value for '--color': 'pink' is not auto, always or never
+END
+  xb 64 --registry '' product list <<'END'
+--
+xenblacklist: product list: empty file name
+END
+  xb_status 0 product list --status zzz --help
+  grep -q '^Usage: ' got.out
+}
+
+@test "-v tells what is used, -q says nothing but errors" {
+  xb 0 -v encode 205 2.5.3 <<'END'
+20503
+--
+xenblacklist: encode: registry './registry.db'
+END
+  xb 0 add 65535 5 --reason a -q <<<local-1
+  xb 66 -q product show nobody <<'END'
+--
+xenblacklist: product show: no product 'nobody'
+END
+}
+
+@test "locked: 75 and LOCKED; not permitted: 77" {
+  xb_status 0 product list
+  mkfifo go
+  sqlite3 registry.db 'BEGIN IMMEDIATE' '.shell touch locked; cat go' 'ROLLBACK' 3>&- &
+  while [ ! -e locked ]; do sleep 0.1; done
+  run_json 75 product allocate x --vendor a --contact b
+  [ "$(json .code)" = '"LOCKED"' ]
+  xb_status 0 product list
+  echo >go
+  wait
+  xb_status 0 product allocate x --vendor a --contact b
+  [ "$(id -u)" = 0 ] || return 0
+  mkdir shut
+  mv registry.db shut/
+  chmod 700 . shut
+  for verb in 'product list' 'product allocate y --vendor a --contact b'; do
+    status=0
+    # shellcheck disable=SC2086
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$XB" $verb --registry "$PWD/shut/registry.db" \
+      >got.out 2>got.err || status=$?
+    [ "$status" = 77 ] || { echo "$verb: $status"; cat got.err; return 1; }
+  done
 }
 
 @test "global options stand before or after the verb" {

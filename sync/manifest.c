@@ -2,38 +2,118 @@
 /*
  * Manifest bytes to rows. The document itself is walked here, and jansson is given one element at
  * a time: a manifest of any size costs its bytes, its rows and one element in memory, and every
- * error still has the line and column, or the JSON path, of the whole document.
+ * error still has the line and column, or the JSON path, of the whole document. What a row may
+ * hold is in one table a kind of row; what is in no table is not known.
  */
 #include "sync/manifest.h"
 
 #include <jansson.h>
 #include <string.h>
 
+#include "sync/manifest-order.h"
+
 #define UNKNOWN_MAX 256 /* different members that we do not know; more is not growth but noise */
 #define NAME_MAX_BYTES 128
 #define TEXT_MAX_BYTES 4096
 #define BUILDS_MAX_BYTES 65536
-#define REFERENCES_MAX 64
-#define USES_MAX 64
-#define PATH_MAX_BYTES 128
+#define KEY_MAX_BYTES 64
+#define LIST_MAX 1024
+#define PATH_MAX_BYTES 160
 
-/* Members that this program knows; "*" ends a list. */
-static const char *const top_members[] = { "format",  "spec",	  "version",   "issued",
-					   "expires", "critical", "encodings", "products",
-					   "entries", "keys",	  NULL };
-static const char *const encoding_members[] = { "name", "scan", "expression", NULL };
-static const char *const product_members[] = { "number",    "name",	 "status", "vendor",
-					       "contact",   "reference", "node",   "deadline",
-					       "encodings", NULL };
-static const char *const use_members[] = { "name", "from", "to", "user", NULL };
-static const char *const entry_members[] = { "id",	"product", "builds",	 "mode",
-					     "publish", "reason",  "references", "not_before",
-					     "expires", NULL };
-static const char *const keys_members[] = { "threshold", "keys", "revoked", NULL };
+/* ---- what there is ---- */
+
+enum kind {
+	TEXT,
+	WORD, /* letters, digits and what MORE says */
+	U16,
+	U32,
+	SERIAL,
+	DATE,
+	TEXTS, /* a list; its length goes to COUNT */
+	STATUS,
+	MODE,
+	PUBLISH,
+	USES,  /* encodings of a product; their number goes to COUNT */
+	OTHER, /* of the document: has a function of its own */
+};
+
+struct field {
+	const char *name;
+	enum kind kind;
+	bool required;
+	size_t offset, count;
+	size_t max; /* bytes of a text */
+	const char *more;
+};
+
+#define AT(type, member) .offset = offsetof(struct type, member)
+#define COUNT(type, member) .count = offsetof(struct type, member)
+#define NEEDED .required = true
+
+static const struct field encoding_members[] = {
+	{ "name", WORD, NEEDED, AT(encoding_row, name), .max = ENCODING_NAME_MAX - 1,
+	  .more = "-._:" },
+	{ "scan", TEXT, NEEDED, AT(encoding_row, scan), .max = TEXT_MAX_BYTES },
+	{ "expression", TEXT, NEEDED, AT(encoding_row, expression), .max = TEXT_MAX_BYTES },
+	{ 0 },
+};
+static const struct field use_members[] = {
+	{ "name", WORD, NEEDED, AT(product_encoding, encoding), .max = ENCODING_NAME_MAX - 1,
+	  .more = "-._:" },
+	{ "from", U32, AT(product_encoding, from) },
+	{ "to", U32, AT(product_encoding, to) },
+	{ "user", TEXT, AT(product_encoding, user), .max = TEXT_MAX_BYTES },
+	{ 0 },
+};
+static const struct field product_members[] = {
+	{ "number", U16, NEEDED, AT(product, number) },
+	{ "name", TEXT, NEEDED, AT(product, name), .max = NAME_MAX_BYTES },
+	{ "status", STATUS, NEEDED, AT(product, status) },
+	{ "vendor", TEXT, AT(product, vendor), .max = TEXT_MAX_BYTES },
+	{ "contact", TEXT, AT(product, contact), .max = TEXT_MAX_BYTES },
+	{ "reference", TEXT, AT(product, reference), .max = TEXT_MAX_BYTES },
+	{ "node", WORD, AT(product, node), .max = NAME_MAX_BYTES, .more = "-_@" },
+	{ "deadline", DATE, AT(product, deadline) },
+	{ "encodings", USES, AT(product, encoding), COUNT(product, n_encodings) },
+	{ 0 },
+};
+static const struct field entry_members[] = {
+	{ "id", WORD, NEEDED, AT(entry, id), .max = 64, .more = "-._" },
+	{ "product", U16, NEEDED, AT(entry, product) },
+	{ "builds", TEXT, NEEDED, AT(entry, builds), .max = BUILDS_MAX_BYTES },
+	{ "mode", MODE, AT(entry, mode) },
+	{ "publish", PUBLISH, AT(entry, publish) },
+	{ "reason", TEXT, NEEDED, AT(entry, reason), .max = TEXT_MAX_BYTES },
+	{ "references", TEXTS, AT(entry, references), COUNT(entry, n_references),
+	  .max = TEXT_MAX_BYTES },
+	{ "not_before", DATE, AT(entry, not_before) },
+	{ "expires", DATE, AT(entry, expires) },
+	{ 0 },
+};
+static const struct field keys_members[] = {
+	{ "threshold", U32, NEEDED, AT(manifest_keys, threshold) },
+	{ "keys", TEXTS, AT(manifest_keys, key), COUNT(manifest_keys, n), .max = KEY_MAX_BYTES },
+	{ "revoked", TEXTS, AT(manifest_keys, revoked), COUNT(manifest_keys, n_revoked),
+	  .max = KEY_MAX_BYTES },
+	{ 0 },
+};
+static const struct field top_members[] = {
+	{ "format", OTHER, NEEDED },
+	{ "spec", OTHER, NEEDED },
+	{ "version", SERIAL, NEEDED, AT(manifest, version) },
+	{ "issued", DATE, NEEDED, AT(manifest, issued) },
+	{ "expires", DATE, NEEDED, AT(manifest, expires) },
+	{ .name = "critical", .kind = OTHER },
+	{ "encodings", OTHER, NEEDED },
+	{ "products", OTHER, NEEDED },
+	{ "entries", OTHER, NEEDED },
+	{ .name = "keys", .kind = OTHER },
+	{ 0 },
+};
 
 static const struct {
 	const char *prefix;
-	const char *const *members;
+	const struct field *fields;
 } known[] = {
 	{ "", top_members },
 	{ "encodings.", encoding_members },
@@ -42,6 +122,15 @@ static const struct {
 	{ "entries.", entry_members },
 	{ "keys.", keys_members },
 };
+
+static const struct field *find_field(const struct field *fields, const char *name)
+{
+	for (; fields->name; fields++) {
+		if (strcmp(fields->name, name) == 0)
+			return fields;
+	}
+	return NULL;
+}
 
 struct unknown {
 	char *path; /* "entries.severity" */
@@ -52,7 +141,6 @@ struct parser {
 	const char *text;
 	size_t n, at;
 	struct manifest *m;
-	uint64_t spec;
 	uint32_t seen; /* bit i: top_members[i] */
 	char **critical;
 	size_t n_critical;
@@ -162,19 +250,20 @@ static int each(struct parser *p, const char *name,
 	}
 }
 
-/* ---- members ---- */
+/* ---- one member ---- */
 
 /* Where we are, for messages ("entries[3]") and for "critical" ("entries."). */
 struct place {
 	char path[PATH_MAX_BYTES];
 	const char *prefix;
 };
+static const struct place top = { .path = "", .prefix = "" };
 
 static struct place place_of(const char *list, size_t i, const char *prefix)
 {
 	struct place at = { .prefix = prefix };
 
-	snprintf(at.path, sizeof(at.path), "%s[%zu]", list, i);
+	snprintf(at.path, sizeof(at.path), "%.64s[%zu]", list, i);
 	return at;
 }
 
@@ -182,15 +271,6 @@ static int bad(struct parser *p, const struct place *at, const char *member, con
 {
 	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s%s%s: %s", at->path,
 			  *at->path && *member ? "." : "", member, what);
-}
-
-static bool is_member(const char *const *members, const char *name)
-{
-	for (; *members; members++) {
-		if (strcmp(*members, name) == 0)
-			return true;
-	}
-	return false;
 }
 
 static int note_unknown(struct parser *p, const char *prefix, const char *name)
@@ -212,32 +292,6 @@ static int note_unknown(struct parser *p, const char *prefix, const char *name)
 	return 0;
 }
 
-/* An object; what it has beside MEMBERS is noted. */
-static int object(struct parser *p, const struct place *at, const json_t *j,
-		  const char *const *members)
-{
-	const char *name;
-	json_t *v;
-
-	if (!json_is_object(j))
-		return bad(p, at, "", "want an object");
-	json_object_foreach((json_t *)j, name, v)
-	{
-		int r = is_member(members, name) ? 0 : note_unknown(p, at->prefix, name);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static const json_t *member(const json_t *j, const char *name)
-{
-	const json_t *v = json_object_get(j, name);
-
-	return json_is_null(v) ? NULL : v;
-}
-
 static bool has_control(const char *s)
 {
 	const unsigned char *u = (const unsigned char *)s;
@@ -249,70 +303,43 @@ static bool has_control(const char *s)
 	return false;
 }
 
-enum { OPTIONAL = 0, REQUIRED = 1 };
-
-static int string(struct parser *p, const struct place *at, const char *name, const json_t *v,
-		  int required, size_t max, char **ret)
+static int text(struct parser *p, const struct place *at, const struct field *f, const char *name,
+		const json_t *v, char **ret)
 {
-	const char *s;
+	const char *s = json_string_value(v);
 
-	if (!v && !required) {
+	if (!v) {
 		*ret = xstrdup("");
 		return 0;
 	}
-	if (!json_is_string(v))
-		return bad(p, at, name, v ? "want a string" : "is missing");
-	s = json_string_value(v);
-	if (required && !*s)
+	if (!s)
+		return bad(p, at, name, "want a string");
+	if (f->required && !*s)
 		return bad(p, at, name, "is empty");
-	if (json_string_length(v) > max)
+	if (json_string_length(v) > f->max)
 		return bad(p, at, name, "is too long");
 	if (has_control(s))
 		return bad(p, at, name, "holds a control character");
-	*ret = xstrdup(s);
-	return 0;
-}
+	for (const char *c = s; f->kind == WORD && *c; c++) {
+		bool alnum = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') ||
+			     (*c >= 'a' && *c <= 'z');
 
-static int text_member(struct parser *p, const struct place *at, const json_t *j, const char *name,
-		       int required, size_t max, char **ret)
-{
-	return string(p, at, name, member(j, name), required, max, ret);
-}
-
-/* A string made of [A-Za-z0-9] and MORE. */
-static int word_member(struct parser *p, const struct place *at, const json_t *j, const char *name,
-		       int required, size_t max, const char *more, char **ret)
-{
-	char *s;
-	int r;
-
-	r = text_member(p, at, j, name, required, max, &s);
-	if (r < 0)
-		return r;
-	*ret = s;
-	for (; *s; s++) {
-		bool alnum = (*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') ||
-			     (*s >= 'a' && *s <= 'z');
-
-		if (!alnum && !strchr(more, *s)) {
-			free(*ret);
-			*ret = NULL;
+		if (!alnum && !strchr(f->more, *c))
 			return err_refuse(p->err, REFUSAL_SCHEMA,
 					  "manifest %s.%s: want letters, digits and '%s' only",
-					  at->path, name, more);
-		}
+					  at->path, name, f->more);
 	}
+	*ret = xstrdup(s);
 	return 0;
 }
 
 static int number(struct parser *p, const struct place *at, const char *name, const json_t *v,
 		  uint64_t min, uint64_t max, uint64_t *ret)
 {
-	json_int_t n;
+	json_int_t n = json_integer_value(v);
 
 	if (!json_is_integer(v))
-		return bad(p, at, name, v ? "want a whole number" : "is missing");
-	n = json_integer_value(v);
+		return bad(p, at, name, "want a whole number");
 	if (n < 0 || (uint64_t)n < min || (uint64_t)n > max)
 		return err_refuse(p->err, REFUSAL_SCHEMA,
 				  "manifest %s%s%s: %lld is not between %llu and %llu", at->path,
@@ -323,41 +350,164 @@ static int number(struct parser *p, const struct place *at, const char *name, co
 }
 
 static int date(struct parser *p, const struct place *at, const char *name, const json_t *v,
-		int required, int64_t *ret)
+		int64_t *ret)
 {
 	const char *s = json_string_value(v);
 
-	if (!v && !required) {
-		*ret = TIME_NONE;
-		return 0;
-	}
-	if (!v)
-		return bad(p, at, name, "is missing");
 	if (!s || !time_parse(span_str(s), ret))
 		return bad(p, at, name, "want a date like '2026-11-20T00:00:00Z'");
 	return 0;
 }
 
-static int strings(struct parser *p, const struct place *at, const char *name, const json_t *list,
-		   size_t max_n, size_t max, char ***ret, size_t *ret_n)
+static int list_size(struct parser *p, const struct place *at, const char *name, const json_t *v)
 {
-	int r;
-
-	if (!list)
-		return 0;
-	if (!json_is_array(list))
+	if (!json_is_array(v))
 		return bad(p, at, name, "want a list");
-	if (json_array_size(list) > max_n)
+	if (json_array_size(v) > LIST_MAX)
 		return bad(p, at, name, "has too many elements");
-	*ret = xcalloc(json_array_size(list), sizeof(**ret));
-	for (size_t i = 0; i < json_array_size(list); i++) {
+	return 0;
+}
+
+static int texts(struct parser *p, const struct place *at, const char *name, const json_t *v,
+		 size_t max, char ***ret, size_t *ret_n)
+{
+	const struct field element = { .kind = TEXT, .required = true, .max = max };
+	int r = list_size(p, at, name, v);
+
+	if (r < 0)
+		return r;
+	*ret = xcalloc(json_array_size(v), sizeof(**ret));
+	for (size_t i = 0; i < json_array_size(v); i++) {
 		char where[PATH_MAX_BYTES];
 
-		snprintf(where, sizeof(where), "%s[%zu]", name, i);
-		r = string(p, at, where, json_array_get(list, i), REQUIRED, max, &(*ret)[i]);
+		snprintf(where, sizeof(where), "%.64s[%zu]", name, i);
+		r = text(p, at, &element, where, json_array_get(v, i), &(*ret)[i]);
 		if (r < 0)
 			return r;
 		*ret_n = i + 1;
+	}
+	return 0;
+}
+
+/* True and 0 or 1 for one of two words. */
+static int choice(struct parser *p, const struct place *at, const char *name, const json_t *v,
+		  const char *const words[static 2], bool *ret_second)
+{
+	const char *s = json_string_value(v);
+
+	*ret_second = s && strcmp(s, words[1]) == 0;
+	if (*ret_second || (s && strcmp(s, words[0]) == 0))
+		return 0;
+	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s.%s: want \"%s\" or \"%s\"", at->path,
+			  name, words[0], words[1]);
+}
+
+static int object(struct parser *p, const struct place *at, const json_t *j,
+		  const struct field *fields, void *row);
+
+static int uses(struct parser *p, const struct place *at, const json_t *v,
+		struct product_encoding **ret, size_t *ret_n)
+{
+	int r = list_size(p, at, "encodings", v);
+
+	if (r < 0)
+		return r;
+	*ret = xcalloc(json_array_size(v), sizeof(**ret));
+	for (size_t i = 0; i < json_array_size(v); i++) {
+		CLEANUP(free) char *list = xasprintf("%s.encodings", at->path);
+		struct place here = place_of(list, i, "products.encodings.");
+		struct product_encoding *u = &(*ret)[i];
+
+		u->to = UINT32_MAX;
+		*ret_n = i + 1;
+		r = object(p, &here, json_array_get(v, i), use_members, u);
+		if (r < 0)
+			return r;
+		if (u->from > u->to)
+			return bad(p, &here, "to", "is smaller than 'from'");
+	}
+	return 0;
+}
+
+/* V into the member of ROW that F describes; a V of NULL is a member that is absent or null. */
+static int take(struct parser *p, const struct place *at, const struct field *f, const json_t *v,
+		void *row)
+{
+	static const char *const modes[] = { "enforce", "audit" };
+	static const char *const publishes[] = { "nodes", "range" };
+	void *to = (char *)row + f->offset;
+	size_t *count = (size_t *)(void *)((char *)row + f->count);
+	uint64_t n = 0;
+	bool second;
+	int r;
+
+	if (!v && f->required)
+		return bad(p, at, f->name, "is missing");
+	if (!v && f->kind != TEXT && f->kind != WORD)
+		return 0;
+	switch (f->kind) {
+	case TEXT:
+	case WORD:
+		return text(p, at, f, f->name, v, to);
+	case U16:
+		r = number(p, at, f->name, v, 0, UINT16_MAX, &n);
+		if (r == 0)
+			*(uint16_t *)to = (uint16_t)n;
+		return r;
+	case U32:
+		r = number(p, at, f->name, v, 0, UINT32_MAX, &n);
+		if (r == 0)
+			*(uint32_t *)to = (uint32_t)n;
+		return r;
+	case SERIAL:
+		return number(p, at, f->name, v, 1, INT64_MAX, to);
+	case DATE:
+		return date(p, at, f->name, v, to);
+	case TEXTS:
+		return texts(p, at, f->name, v, f->max, to, count);
+	case STATUS:
+		if (json_is_string(v) && product_status_parse(json_string_value(v), to))
+			return 0;
+		return bad(p, at, f->name, "is not a status that is known");
+	case MODE:
+		r = choice(p, at, f->name, v, modes, &second);
+		if (r == 0)
+			*(enum entry_mode *)to = second ? MODE_AUDIT : MODE_ENFORCE;
+		return r;
+	case PUBLISH:
+		r = choice(p, at, f->name, v, publishes, &second);
+		if (r == 0)
+			*(enum entry_publish *)to = second ? PUBLISH_RANGE : PUBLISH_NODES;
+		return r;
+	case USES:
+		return uses(p, at, v, to, count);
+	case OTHER:
+		break;
+	}
+	return err_set(p->err, ERR_INTERNAL, "member '%s' has no reader", f->name);
+}
+
+/* An object into ROW; what it has beside FIELDS is noted. */
+static int object(struct parser *p, const struct place *at, const json_t *j,
+		  const struct field *fields, void *row)
+{
+	const char *name;
+	json_t *v;
+	int r;
+
+	if (!json_is_object(j))
+		return bad(p, at, "", "want an object");
+	json_object_foreach((json_t *)j, name, v)
+	{
+		r = find_field(fields, name) ? 0 : note_unknown(p, at->prefix, name);
+		if (r < 0)
+			return r;
+	}
+	for (; fields->name; fields++) {
+		v = json_object_get(j, fields->name);
+		r = take(p, at, fields, json_is_null(v) ? NULL : v, row);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -369,172 +519,66 @@ static int encoding(struct parser *p, size_t i, const json_t *j)
 	struct place at = place_of("encodings", i, "encodings.");
 	struct encoding_rows *rows = p->m->encodings;
 	struct encoding_row *row;
-	int r;
 
-	r = object(p, &at, j, encoding_members);
-	if (r < 0)
-		return r;
 	rows->row = xreallocarray(rows->row, rows->n + 1, sizeof(*rows->row));
 	row = &rows->row[rows->n++];
 	*row = (struct encoding_row){ .origin = ORIGIN_UPSTREAM };
-	r = word_member(p, &at, j, "name", REQUIRED, ENCODING_NAME_MAX - 1, "-._:", &row->name);
-	if (r < 0)
-		return r;
-	r = text_member(p, &at, j, "scan", REQUIRED, TEXT_MAX_BYTES, &row->scan);
-	if (r < 0)
-		return r;
-	return text_member(p, &at, j, "expression", REQUIRED, TEXT_MAX_BYTES, &row->expression);
-}
-
-static int product_use(struct parser *p, const char *product_path, size_t i, const json_t *j,
-		       struct product_encoding *u)
-{
-	struct place at = { .prefix = "products.encodings." };
-	uint64_t from = 0, to = UINT32_MAX;
-	int r;
-
-	snprintf(at.path, sizeof(at.path), "%.64s.encodings[%zu]", product_path, i);
-	r = object(p, &at, j, use_members);
-	if (r < 0)
-		return r;
-	r = word_member(p, &at, j, "name", REQUIRED, ENCODING_NAME_MAX - 1, "-._:", &u->encoding);
-	if (r < 0)
-		return r;
-	if (member(j, "from")) {
-		r = number(p, &at, "from", member(j, "from"), 0, UINT32_MAX, &from);
-		if (r < 0)
-			return r;
-	}
-	if (member(j, "to")) {
-		r = number(p, &at, "to", member(j, "to"), from, UINT32_MAX, &to);
-		if (r < 0)
-			return r;
-	}
-	if (to < from)
-		return bad(p, &at, "from", "is larger than 'to'");
-	u->from = (uint32_t)from;
-	u->to = (uint32_t)to;
-	return text_member(p, &at, j, "user", OPTIONAL, TEXT_MAX_BYTES, &u->user);
+	return object(p, &at, j, encoding_members, row);
 }
 
 static int product(struct parser *p, size_t i, const json_t *j)
 {
 	struct place at = place_of("products", i, "products.");
 	struct products *ps = p->m->products;
-	CLEANUP(free) char *status = NULL;
-	const json_t *uses = member(j, "encodings");
-	struct product *row;
-	uint64_t n;
+	struct product *row = xcalloc(1, sizeof(*row));
 	int r;
 
-	r = object(p, &at, j, product_members);
-	if (r < 0)
-		return r;
 	ps->product = xreallocarray(ps->product, ps->n + 1, sizeof(*ps->product));
-	row = ps->product[ps->n++] = xcalloc(1, sizeof(*row));
+	ps->product[ps->n++] = row;
 	row->origin = ORIGIN_UPSTREAM;
-	r = number(p, &at, "number", member(j, "number"), 0, UINT16_MAX, &n);
-	if (r < 0)
-		return r;
-	row->number = (uint16_t)n;
-	r = text_member(p, &at, j, "name", REQUIRED, NAME_MAX_BYTES, &row->name);
+	row->deadline = TIME_NONE;
+	r = object(p, &at, j, product_members, row);
 	if (r < 0)
 		return r;
 	if (strchr(row->name, '/'))
 		return bad(p, &at, "name", "holds a '/'");
-	r = text_member(p, &at, j, "status", REQUIRED, NAME_MAX_BYTES, &status);
-	if (r < 0)
-		return r;
-	if (!product_status_parse(status, &row->status))
-		return bad(p, &at, "status", "is not a status that is known");
-	r = text_member(p, &at, j, "vendor", OPTIONAL, TEXT_MAX_BYTES, &row->vendor);
-	if (r == 0)
-		r = text_member(p, &at, j, "contact", OPTIONAL, TEXT_MAX_BYTES, &row->contact);
-	if (r == 0)
-		r = text_member(p, &at, j, "reference", OPTIONAL, TEXT_MAX_BYTES, &row->reference);
-	if (r == 0)
-		r = word_member(p, &at, j, "node", OPTIONAL, NAME_MAX_BYTES, "-_@", &row->node);
-	if (r < 0)
-		return r;
 	if (*row->node == '_')
 		return bad(p, &at, "node", "must not begin with '_'");
-	r = date(p, &at, "deadline", member(j, "deadline"), OPTIONAL, &row->deadline);
-	if (r < 0 || !uses)
-		return r;
-	if (!json_is_array(uses))
-		return bad(p, &at, "encodings", "want a list");
-	if (json_array_size(uses) > USES_MAX)
-		return bad(p, &at, "encodings", "has too many elements");
-	row->encoding = xcalloc(json_array_size(uses), sizeof(*row->encoding));
-	for (size_t k = 0; k < json_array_size(uses); k++) {
-		row->n_encodings = k + 1;
-		r = product_use(p, at.path, k, json_array_get(uses, k), &row->encoding[k]);
-		if (r < 0)
-			return r;
-	}
 	return 0;
-}
-
-static int choice(struct parser *p, const struct place *at, const json_t *j, const char *name,
-		  const char *first, const char *second, bool *ret_second)
-{
-	const json_t *v = member(j, name);
-	const char *s = json_string_value(v);
-
-	*ret_second = s && strcmp(s, second) == 0;
-	if (!v || *ret_second || (s && strcmp(s, first) == 0))
-		return 0;
-	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s.%s: want \"%s\" or \"%s\"", at->path,
-			  name, first, second);
 }
 
 static int entry(struct parser *p, size_t i, const json_t *j)
 {
 	struct place at = place_of("entries", i, "entries.");
 	struct entries *es = p->m->entries;
-	bool audit, range;
-	struct entry *row;
-	uint64_t n;
+	struct entry *row = xcalloc(1, sizeof(*row));
 	int r;
 
-	r = object(p, &at, j, entry_members);
-	if (r < 0)
-		return r;
 	/* By powers of two: n is the count, so the capacity need not be kept. */
 	if ((es->n & (es->n - 1)) == 0)
 		es->entry = xreallocarray(es->entry, es->n ? 2 * es->n : 1, sizeof(*es->entry));
-	row = es->entry[es->n++] = xcalloc(1, sizeof(*row));
+	es->entry[es->n++] = row;
 	row->origin = ORIGIN_UPSTREAM;
 	row->not_before = row->expires = TIME_NONE;
-	r = word_member(p, &at, j, "id", REQUIRED, 64, "-._", &row->id);
-	if (r < 0)
-		return r;
-	r = number(p, &at, "product", member(j, "product"), 0, UINT16_MAX, &n);
-	if (r < 0)
-		return r;
-	row->product = (uint16_t)n;
-	r = text_member(p, &at, j, "builds", REQUIRED, BUILDS_MAX_BYTES, &row->builds);
-	if (r == 0)
-		r = choice(p, &at, j, "mode", "enforce", "audit", &audit);
-	if (r == 0)
-		r = choice(p, &at, j, "publish", "nodes", "range", &range);
-	if (r < 0)
-		return r;
-	row->mode = audit ? MODE_AUDIT : MODE_ENFORCE;
-	row->publish = range ? PUBLISH_RANGE : PUBLISH_NODES;
-	r = text_member(p, &at, j, "reason", REQUIRED, TEXT_MAX_BYTES, &row->reason);
-	if (r == 0)
-		r = strings(p, &at, "references", member(j, "references"), REFERENCES_MAX,
-			    TEXT_MAX_BYTES, &row->references, &row->n_references);
-	if (r == 0)
-		r = date(p, &at, "not_before", member(j, "not_before"), OPTIONAL, &row->not_before);
-	if (r == 0)
-		r = date(p, &at, "expires", member(j, "expires"), OPTIONAL, &row->expires);
+	r = object(p, &at, j, entry_members, row);
 	if (r < 0)
 		return r;
 	if (row->not_before != TIME_NONE && row->expires != TIME_NONE &&
 	    row->expires <= row->not_before)
 		return bad(p, &at, "expires", "is not later than 'not_before'");
+	return 0;
+}
+
+static int each_key(struct parser *p, struct keyring *k, const char *name, char *const *key,
+		    size_t n,
+		    int (*fn)(struct keyring *k, const char *, const char *, struct err *))
+{
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(free) char *where = xasprintf("keys.%s[%zu]", name, i);
+
+		if (fn(k, key[i], where, p->err) < 0)
+			return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s", p->err->msg);
+	}
 	return 0;
 }
 
@@ -544,49 +588,49 @@ static int keys(struct parser *p)
 	struct place at = { .path = "keys", .prefix = "keys." };
 	struct manifest_keys *mk;
 	JSON *j = NULL;
-	uint64_t n;
-	int r;
+	int r = value(p, &j);
 
-	r = value(p, &j);
 	if (r < 0 || json_is_null(j))
 		return r;
 	mk = p->m->keys = xcalloc(1, sizeof(*mk));
-	r = object(p, &at, j, keys_members);
-	if (r == 0)
-		r = strings(p, &at, "keys", member(j, "keys"), 64, 64, &mk->key, &mk->n);
-	if (r == 0)
-		r = strings(p, &at, "revoked", member(j, "revoked"), 1024, 64, &mk->revoked,
-			    &mk->n_revoked);
-	for (size_t i = 0; r == 0 && i < mk->n; i++) {
-		char where[PATH_MAX_BYTES];
-
-		snprintf(where, sizeof(where), "keys.keys[%zu]", i);
-		if (keyring_add(k, mk->key[i], where, p->err) < 0)
-			r = err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s", p->err->msg);
-	}
-	for (size_t i = 0; r == 0 && i < mk->n_revoked; i++) {
-		char where[PATH_MAX_BYTES];
-
-		snprintf(where, sizeof(where), "keys.revoked[%zu]", i);
-		if (keyring_revoke(k, mk->revoked[i], where, p->err) < 0)
-			r = err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s", p->err->msg);
-	}
-	if (r < 0)
+	if ((r = object(p, &at, j, keys_members, mk)) < 0 ||
+	    (r = each_key(p, k, "keys", mk->key, mk->n, keyring_add)) < 0 ||
+	    (r = each_key(p, k, "revoked", mk->revoked, mk->n_revoked, keyring_revoke)) < 0)
 		return r;
 	if (!keyring_size(k))
 		return bad(p, &at, "keys", "no key is left that could sign");
-	r = number(p, &at, "threshold", member(j, "threshold"), 1, keyring_size(k), &n);
-	if (r == 0)
-		mk->threshold = (uint32_t)n;
-	return r;
+	if (mk->threshold < 1 || mk->threshold > keyring_size(k))
+		return bad(p, &at, "threshold", "is not between 1 and the number of keys");
+	return 0;
 }
 
 /* ---- the whole ---- */
 
-static const struct place top = { .path = "", .prefix = "" };
+static int other_member(struct parser *p, const char *name, const json_t *j)
+{
+	uint64_t spec;
+	int r;
+
+	if (strcmp(name, "format") == 0) {
+		if (json_is_string(j) && strcmp(json_string_value(j), MANIFEST_FORMAT) == 0)
+			return 0;
+		return bad(p, &top, name, "want \"" MANIFEST_FORMAT "\"");
+	}
+	if (strcmp(name, "critical") == 0)
+		return json_is_null(j) ? 0
+				       : texts(p, &top, name, j, NAME_MAX_BYTES, &p->critical,
+					       &p->n_critical);
+	r = number(p, &top, name, j, 1, INT64_MAX, &spec);
+	if (r == 0 && spec != MANIFEST_SPEC)
+		return err_refuse(p->err, REFUSAL_SCHEMA,
+				  "manifest spec: this program knows %d only, not %llu",
+				  MANIFEST_SPEC, (unsigned long long)spec);
+	return r;
+}
 
 static int top_member(struct parser *p, const char *name)
 {
+	const struct field *f = find_field(top_members, name);
 	JSON *j = NULL;
 	int r;
 
@@ -601,28 +645,9 @@ static int top_member(struct parser *p, const char *name)
 	r = value(p, &j);
 	if (r < 0)
 		return r;
-	if (strcmp(name, "format") == 0)
-		return json_is_string(j) && strcmp(json_string_value(j), MANIFEST_FORMAT) == 0
-			       ? 0
-			       : bad(p, &top, name, "want \"" MANIFEST_FORMAT "\"");
-	if (strcmp(name, "spec") == 0) {
-		r = number(p, &top, name, j, 1, INT64_MAX, &p->spec);
-		if (r == 0 && p->spec != MANIFEST_SPEC)
-			return err_refuse(p->err, REFUSAL_SCHEMA,
-					  "manifest spec: this program knows %d only, not %llu",
-					  MANIFEST_SPEC, (unsigned long long)p->spec);
-		return r;
-	}
-	if (strcmp(name, "version") == 0)
-		return number(p, &top, name, j, 1, INT64_MAX, &p->m->version);
-	if (strcmp(name, "issued") == 0)
-		return date(p, &top, name, j, REQUIRED, &p->m->issued);
-	if (strcmp(name, "expires") == 0)
-		return date(p, &top, name, j, REQUIRED, &p->m->expires);
-	if (strcmp(name, "critical") == 0)
-		return strings(p, &top, name, json_is_null(j) ? NULL : j, UNKNOWN_MAX,
-			       NAME_MAX_BYTES, &p->critical, &p->n_critical);
-	return note_unknown(p, "", name);
+	if (!f)
+		return note_unknown(p, "", name);
+	return f->kind == OTHER ? other_member(p, name, j) : take(p, &top, f, j, p->m);
 }
 
 static int top_name(struct parser *p, char **ret)
@@ -641,19 +666,14 @@ static int top_name(struct parser *p, char **ret)
 
 static int top_once(struct parser *p, const char *name)
 {
-	bool twice = false;
+	const struct field *f = find_field(top_members, name);
+	uint32_t bit = f ? 1u << (f - top_members) : 0;
+	bool twice = p->seen & bit;
 
-	for (uint32_t i = 0; top_members[i]; i++) {
-		if (strcmp(top_members[i], name) == 0) {
-			twice = p->seen & 1u << i;
-			p->seen |= 1u << i;
-		}
-	}
+	p->seen |= bit;
 	for (size_t i = 0; i < p->n_unknown; i++)
 		twice |= strcmp(p->unknown[i].path, name) == 0;
-	if (!twice)
-		return 0;
-	return err_refuse(p->err, REFUSAL_SCHEMA, "manifest %s: is there twice", name);
+	return twice ? bad(p, &top, name, "is there twice") : 0;
 }
 
 static int document(struct parser *p)
@@ -692,8 +712,8 @@ static bool is_known(const char *name)
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
 		size_t n = strlen(known[i].prefix);
 
-		if (is_member(known[i].members, name) || (strncmp(name, known[i].prefix, n) == 0 &&
-							  is_member(known[i].members, name + n)))
+		if (find_field(known[i].fields, name) || (strncmp(name, known[i].prefix, n) == 0 &&
+							  find_field(known[i].fields, name + n)))
 			return true;
 	}
 	return false;
@@ -723,115 +743,12 @@ static int check_critical(struct parser *p)
 
 static int check_complete(struct parser *p)
 {
-	static const char *const required[] = { "format",  "spec",	"version",  "issued",
-						"expires", "encodings", "products", "entries" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(required); i++) {
-		for (uint32_t k = 0; top_members[k]; k++) {
-			if (strcmp(top_members[k], required[i]) == 0 && !(p->seen & 1u << k))
-				return bad(p, &top, required[i], "is missing");
-		}
+	for (const struct field *f = top_members; f->name; f++) {
+		if (f->required && !(p->seen & 1u << (f - top_members)))
+			return bad(p, &top, f->name, "is missing");
 	}
 	if (p->m->expires <= p->m->issued)
 		return bad(p, &top, "expires", "is not later than 'issued'");
-	return 0;
-}
-
-/* A row's key and its place in the document. */
-struct indexed {
-	const char *text;
-	uint32_t number;
-	size_t at;
-};
-
-static int by_key(const void *a, const void *b)
-{
-	const struct indexed *x = a, *y = b;
-	int c = x->text && y->text ? strcmp(x->text, y->text) : 0;
-
-	if (c == 0)
-		c = (x->number > y->number) - (x->number < y->number);
-	return c ? c : (x->at > y->at) - (x->at < y->at);
-}
-
-static int check_unique(struct parser *p, struct indexed *x, size_t n, const char *list,
-			const char *name)
-{
-	qsort(x, n, sizeof(*x), by_key);
-	for (size_t i = 1; i < n; i++) {
-		if ((x[i].text && strcmp(x[i].text, x[i - 1].text) != 0) ||
-		    x[i].number != x[i - 1].number)
-			continue;
-		return err_refuse(p->err, REFUSAL_SCHEMA,
-				  "manifest %s[%zu].%s: is the same as in %s[%zu]", list, x[i].at,
-				  name, list, x[i - 1].at);
-	}
-	return 0;
-}
-
-/* Nothing twice; leaves every list sorted. */
-static int check_rows(struct parser *p)
-{
-	struct manifest *m = p->m;
-	size_t n = m->entries->n;
-	CLEANUP(free) struct indexed *x = NULL;
-	CLEANUP(free) struct entry **entries = NULL;
-	CLEANUP(free) struct product **products = NULL;
-	CLEANUP(free) struct encoding_row *encodings = NULL;
-	int r;
-
-	if (n < m->products->n)
-		n = m->products->n;
-	if (n < m->encodings->n)
-		n = m->encodings->n;
-	x = xcalloc(n, sizeof(*x));
-	m->encoding_at = xcalloc(m->encodings->n, sizeof(uint32_t));
-	m->product_at = xcalloc(m->products->n, sizeof(uint32_t));
-	m->entry_at = xcalloc(m->entries->n, sizeof(uint32_t));
-	for (size_t i = 0; i < m->encodings->n; i++)
-		x[i] = (struct indexed){ m->encodings->row[i].name, 0, i };
-	r = check_unique(p, x, m->encodings->n, "encodings", "name");
-	if (r < 0)
-		return r;
-	encodings = xcalloc(m->encodings->n, sizeof(*encodings));
-	for (size_t i = 0; i < m->encodings->n; i++) {
-		m->encoding_at[i] = (uint32_t)x[i].at;
-		encodings[i] = m->encodings->row[x[i].at];
-	}
-
-	for (size_t i = 0; i < m->products->n; i++)
-		x[i] = (struct indexed){ m->products->product[i]->name, 0, i };
-	r = check_unique(p, x, m->products->n, "products", "name");
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < m->products->n; i++)
-		x[i] = (struct indexed){ NULL, m->products->product[i]->number, i };
-	r = check_unique(p, x, m->products->n, "products", "number");
-	if (r < 0)
-		return r;
-	products = xcalloc(m->products->n, sizeof(*products));
-	for (size_t i = 0; i < m->products->n; i++) {
-		m->product_at[i] = (uint32_t)x[i].at;
-		products[i] = m->products->product[x[i].at];
-	}
-
-	for (size_t i = 0; i < m->entries->n; i++)
-		x[i] = (struct indexed){ m->entries->entry[i]->id, 0, i };
-	r = check_unique(p, x, m->entries->n, "entries", "id");
-	if (r < 0)
-		return r;
-	entries = xcalloc(m->entries->n, sizeof(*entries));
-	for (size_t i = 0; i < m->entries->n; i++) {
-		m->entry_at[i] = (uint32_t)x[i].at;
-		entries[i] = m->entries->entry[x[i].at];
-	}
-
-	for (size_t i = 0; i < m->encodings->n; i++)
-		m->encodings->row[i] = encodings[i];
-	for (size_t i = 0; i < m->products->n; i++)
-		m->products->product[i] = products[i];
-	for (size_t i = 0; i < m->entries->n; i++)
-		m->entries->entry[i] = entries[i];
 	return 0;
 }
 
@@ -869,7 +786,7 @@ int manifest_parse(const struct verified *in, struct manifest **ret, struct err 
 	if (r == 0)
 		r = check_complete(&p);
 	if (r == 0)
-		r = check_rows(&p);
+		r = manifest_order(m, err);
 	if (r == 0)
 		make_notices(&p);
 	strings_free(p.critical, p.n_critical);

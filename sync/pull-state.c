@@ -255,6 +255,42 @@ int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, st
 	return 0;
 }
 
+/* ---- small things that both pulls need ---- */
+
+void pull_strings_free(char **list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i]);
+	free(list);
+}
+
+void pull_notice(char ***list, size_t *n, struct span text)
+{
+	*list = xreallocarray(*list, *n + 1, sizeof(**list));
+	(*list)[(*n)++] = xstrndup(text.p, text.n);
+}
+
+static void on_fetch(void *ctx, uint64_t done, uint64_t all)
+{
+	const struct pull_options *o = ctx;
+
+	o->progress(o->ctx, "fetch", done, all);
+}
+
+int pull_fetcher(const struct pull_options *o, struct fetcher **ret, struct err *err)
+{
+	struct fetch_options f = {
+		.ca_file = o->config->ca_file,
+		.pinned_public_key = o->config->pinned_public_key,
+		.budget = o->config->timeout,
+		.retries = o->config->retries,
+		.progress = o->progress ? on_fetch : NULL,
+		.ctx = (void *)(uintptr_t)o,
+	};
+
+	return fetcher_open(&f, ret, err);
+}
+
 /* ---- files beside the registry ---- */
 
 static int64_t monotonic_ms(void)

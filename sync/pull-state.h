@@ -25,6 +25,13 @@ int pull_validators(struct db *db, const char *url, const char *trust, const cha
 /* Names the three without keeping a password of the URL. The caller frees. */
 char *pull_url_digest(const char *url, const char *trust, const char *sigs);
 
+/* Appends TEXT to a list of sentences. */
+void pull_notice(char ***list, size_t *n, struct span text);
+void pull_strings_free(char **list, size_t n);
+
+/* A fetcher by the configuration, that reports to O's progress. */
+int pull_fetcher(const struct pull_options *o, struct fetcher **ret, struct err *err);
+
 char *pull_keyring_digest(const struct keyring *k);
 int pull_keyring_set(struct db *db, const struct config *c, const struct keyring *k,
 		     struct err *err);

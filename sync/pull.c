@@ -10,7 +10,6 @@
 
 #include "registry/history.h"
 #include "sync/gates.h"
-#include "sync/header.h"
 #include "sync/nodes.h"
 #include "sync/pull-state.h"
 #include "sync/source.h"
@@ -40,13 +39,6 @@ struct pull {
 	struct pull_result *result;
 };
 
-static void free_strings(char **list, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(list[i]);
-	free(list);
-}
-
 static void candidate_free(struct candidate *c)
 {
 	free(c->text);
@@ -55,7 +47,7 @@ static void candidate_free(struct candidate *c)
 	source_end(&c->source);
 	manifest_free(c->manifest);
 	keyring_free(c->rotated);
-	free_strings(c->signer, c->n_signers);
+	pull_strings_free(c->signer, c->n_signers);
 }
 #define CANDIDATE __attribute__((__cleanup__(candidate_free))) struct candidate
 
@@ -74,15 +66,9 @@ void pull_result_free(struct pull_result *r)
 	if (!r)
 		return;
 	free(r->source);
-	free_strings(r->signer, r->n_signers);
-	free_strings(r->notices, r->n_notices);
+	pull_strings_free(r->signer, r->n_signers);
+	pull_strings_free(r->notices, r->n_notices);
 	free(r);
-}
-
-static void notice(char ***list, size_t *n, struct span text)
-{
-	*list = xreallocarray(*list, *n + 1, sizeof(**list));
-	(*list)[(*n)++] = xstrndup(text.p, text.n);
 }
 
 static void notices(char ***list, size_t *n, const char *lines)
@@ -90,30 +76,9 @@ static void notices(char ***list, size_t *n, const char *lines)
 	struct span rest = span_str(lines), line;
 
 	while (span_cut(rest, "\n", &line, &rest))
-		notice(list, n, line);
+		pull_notice(list, n, line);
 	if (rest.n)
-		notice(list, n, rest);
-}
-
-static void on_fetch(void *ctx, uint64_t done, uint64_t all)
-{
-	const struct pull_options *o = ctx;
-
-	o->progress(o->ctx, "fetch", done, all);
-}
-
-static int open_fetcher(const struct pull_options *o, struct fetcher **ret, struct err *err)
-{
-	struct fetch_options f = {
-		.ca_file = o->config->ca_file,
-		.pinned_public_key = o->config->pinned_public_key,
-		.budget = o->config->timeout,
-		.retries = o->config->retries,
-		.progress = o->progress ? on_fetch : NULL,
-		.ctx = (void *)(uintptr_t)o,
-	};
-
-	return fetcher_open(&f, ret, err);
+		pull_notice(list, n, rest);
 }
 
 /* ---- without writing ---- */
@@ -165,7 +130,7 @@ static int examine(struct pull *p, const struct verified *v, struct candidate *c
 
 	c->digest = xstrdup(verified_digest(v));
 	for (size_t i = 0; i < verified_signers(v); i++)
-		notice(&c->signer, &c->n_signers, span_str(verified_signer(v, i)));
+		pull_notice(&c->signer, &c->n_signers, span_str(verified_signer(v, i)));
 	r = manifest_parse(v, &m, err);
 	if (r < 0)
 		return r;
@@ -244,7 +209,7 @@ static int choose_url(struct pull *p, struct candidate *ret, struct err *err)
 		return err_set(
 			err, ERR_CONFIG,
 			"nothing to sync from: set '[upstream] url', or give --url or --from");
-	r = open_fetcher(p->o, &p->fetcher, err);
+	r = pull_fetcher(p->o, &p->fetcher, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i <= n_mirrors; i++) {
@@ -271,7 +236,7 @@ static int choose_url(struct pull *p, struct candidate *ret, struct err *err)
 			CLEANUP(free)
 			char *text = xasprintf("'%s' was no help: %s", candidate.text, e.msg);
 
-			notice(&p->result->notices, &p->result->n_notices, span_str(text));
+			pull_notice(&p->result->notices, &p->result->n_notices, span_str(text));
 		}
 	}
 	*err = first_err;
@@ -488,7 +453,7 @@ static void report(struct pull *p, struct candidate *c)
 	r->n_signers = c->n_signers;
 	c->n_signers = 0;
 	for (size_t i = 0; c->manifest && i < c->manifest->n_notices; i++)
-		notice(&r->notices, &r->n_notices, span_str(c->manifest->notices[i]));
+		pull_notice(&r->notices, &r->n_notices, span_str(c->manifest->notices[i]));
 }
 
 int pull(struct db *db, const struct pull_options *o, struct pull_result **ret, struct err *err)
@@ -509,129 +474,5 @@ int pull(struct db *db, const struct pull_options *o, struct pull_result **ret, 
 		return r;
 	report(&p, &c);
 	*ret = TAKE(p.result);
-	return 0;
-}
-
-/* ---- Xen's header ---- */
-
-void pull_header_result_free(struct pull_header_result *r)
-{
-	if (!r)
-		return;
-	free(r->source);
-	free_strings(r->notices, r->n_notices);
-	free(r);
-}
-
-static bool is_reserved(const struct reservations *rs, uint16_t number)
-{
-	for (size_t i = 0; i < rs->n; i++) {
-		if (rs->row[i].kind == RESERVED_CLOSED && number >= rs->row[i].first &&
-		    number <= rs->row[i].last)
-			return true;
-	}
-	return false;
-}
-
-/* Adds one product, unless that would touch any other row. 1: added. */
-static int add_from_header(struct db *db, const struct header_change *c, const char *source,
-			   bool dry_run, char **ret_why, struct err *err)
-{
-	struct product p = { .number = c->number,
-			     .name = c->name,
-			     .status = c->number == UINT16_MAX ? STATUS_EXPERIMENTAL
-							       : STATUS_ASSIGNED,
-			     .vendor = c->comment,
-			     .reference = (char *)(uintptr_t)source,
-			     .deadline = TIME_NONE };
-	struct product_notes notes = { 0 };
-	enum put_result put;
-	DB_TX tx = { 0 };
-	int r = db_begin(db, &tx, err);
-
-	if (r < 0)
-		return r;
-	r = product_put_upstream(db, &p, &put, &notes, err);
-	if (r < 0 && err->kind != ERR_INVALID && err->kind != ERR_EXISTS)
-		return r;
-	if (r < 0 || *notes.text || put != PUT_ADDED) {
-		*ret_why = xstrdup(r < 0 ? err->msg : notes.text);
-		return 0;
-	}
-	r = dry_run ? 0 : db_commit(&tx, err);
-	return r < 0 ? r : 1;
-}
-
-static int take_header(struct db *db, const struct header *h, const char *source, bool dry_run,
-		       struct pull_header_result *to, struct err *err)
-{
-	CLEANUP(products_free) struct products *ps = NULL;
-	CLEANUP(reservations_free) struct reservations *rs = NULL;
-	CLEANUP(header_changes_free) struct header_changes *changes = NULL;
-	int r;
-
-	if ((r = product_list(db, &ps, err)) < 0 || (r = reservation_list(db, &rs, err)) < 0)
-		return r;
-	changes = header_diff(h, ps);
-	for (size_t i = 0; i < changes->n; i++) {
-		const struct header_change *c = &changes->change[i];
-		CLEANUP(free) char *text = NULL, *why = NULL;
-
-		if (c->class == HEADER_SAME || c->class == HEADER_MISSING)
-			continue;
-		if (c->class == HEADER_RENAMED) {
-			text = xasprintf("product %u is '%s' in the header and '%s' here",
-					 c->number, c->name, c->have_name);
-		} else if (c->class == HEADER_RENUMBERED) {
-			text = xasprintf("'%s' has the number %u in the header and %u here",
-					 c->name, c->number, c->have_number);
-		} else if (is_reserved(rs, c->number)) {
-			text = xasprintf("product %u, '%s', of the header is in a reserved range",
-					 c->number, c->name);
-		} else {
-			r = add_from_header(db, c, source, dry_run, &why, err);
-			if (r < 0)
-				return r;
-			to->added += (size_t)r;
-			text = r ? xasprintf("product %u, '%s', is new", c->number, c->name)
-				 : xasprintf("product %u, '%s', of the header was not added: %s",
-					     c->number, c->name, why);
-		}
-		notice(&to->notices, &to->n_notices, span_str(text));
-	}
-	return 0;
-}
-
-int pull_header(struct db *db, const struct pull_options *o, struct pull_header_result **ret,
-		struct err *err)
-{
-	CLEANUP(pull_header_result_free)
-	struct pull_header_result *to = xcalloc(1, sizeof(*to));
-	CLEANUP(fetcher_close) struct fetcher *fetcher = NULL;
-	CLEANUP(fetched_free) struct fetched *f = NULL;
-	CLEANUP(header_free) struct header *h = NULL;
-	const char *url = o->config->header_url;
-	uint64_t max = o->config->max_size;
-	int r;
-
-	to->source = fetch_url_text(url);
-	r = open_fetcher(o, &fetcher, err);
-	if (r < 0)
-		return r;
-	r = fetch(fetcher, url, max < HEADER_SIZE_MAX ? max : HEADER_SIZE_MAX, NULL, &f, err);
-	if (r < 0) {
-		if (err->kind == ERR_USAGE)
-			err->kind = ERR_CONFIG;
-		if (err->kind == ERR_NOT_FOUND)
-			err->kind = ERR_UNREACHABLE;
-		return -(int)err->kind;
-	}
-	r = header_parse(f->bytes, f->n, &h, err);
-	if (r < 0)
-		return err_refuse(err, REFUSAL_SCHEMA, "'%s': %s", to->source, err->msg);
-	r = take_header(db, h, to->source, o->dry_run, to, err);
-	if (r < 0)
-		return r;
-	*ret = TAKE(to);
 	return 0;
 }

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Other ways to run the daemon, and domains that are none of its business.
+mkdir -p /var/log/guests
+blacklist experimental 7
+check "the daemon starts" daemon_start --unplug refuse --fail closed --guest-logs /var/log/guests
+# Text first (before a verdict), then a blacklisted driver that unplugs all the same.
+tiny stubborn 1,0x12,104 1,0x12,105 1,0x12,10 $(linux_way 65535 7 | sed 's/ 0,0,0//;s/7,8,0x49d2 2,0x10,3//') \
+  2,0x10,3 5,0x10,0 2,0x12,4711 3,0x10,1 5,0x10,0 0,0,0
+check "a guest is created" create stubborn
+unguarded() {
+  [ ! -e "/run/xenblacklistd/$(xl domid "$1").server" ]
+}
+tiny without 5,0x10,0 0,0,0
+create without 'xen_platform_pci=0'
+check "a domain without the platform device is not guarded" within 10 unguarded without
+xl destroy without
+printf '%s\n' "name='pv'" 'type="pv"' 'memory=64' 'kernel="/guest/vmlinuz"' >$tmp/pv.cfg
+xl create -p $tmp/pv.cfg >/dev/null 2>&1
+check "a PV domain is not guarded" within 10 unguarded pv
+xl destroy pv
+attached stubborn
+status() {
+  grep -q "^$2" "/proc/$(record "$1" pid)/status"
+}
+check "its process has a user of its own" status stubborn "Uid:.990.990.990.990"
+check "no capability" status stubborn "CapEff:.0000000000000000"
+check "no bounding set" status stubborn "CapBnd:.0000000000000000"
+check "no new privileges" status stubborn "NoNewPrivs:.1"
+check "and a filter over its system calls" status stubborn "Seccomp:.2"
+check "the guest ends" go stubborn
+check "blacklisted it stays, and so is what nobody knows" answered stubborn "49d2 d249 d249 d249"
+check "its unplug is refused" logged "'stubborn'.: unplug 0x3 refused"
+check "its text is in a file of its own" grep -q "guest says: hi" /var/log/guests/stubborn.log
+check "the daemon stops" daemon_stop
+check "none of its processes is left" sh -c "! pidof xenblacklistd xenblacklistd-g xenblacklistd-k"
+
+# 4096 builds and the time that a change takes to reach a guarded domain.
+xenblacklist add experimental 100000..104095 --reason many --id M-1 --apply 2>&1 | tail -1
+check "a second daemon is refused" sh -c "xenblacklistd && ! xenblacklistd --foreground"
+tiny many $(linux_way 65535 104095)
+check "a guest is created" create many
+check "and ends" go many
+check "one of many nodes decides" answered many "49d2 d249"
+check "the daemon stops" daemon_stop

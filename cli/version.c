@@ -6,6 +6,7 @@
 
 #include "cli/output.h"
 #include "registry/db.h"
+#include "sync/fetch.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZERS " sanitizers"
@@ -15,8 +16,17 @@
 
 void version_print(FILE *f)
 {
+	CLEANUP(free) char *curl = NULL, *safe = NULL;
+	struct err err = { 0 };
+
 	fprintf(f, "%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 	fprintf(f, "sqlite %s\n", db_library_version());
 	fprintf(f, "jansson %s\n", out_library_version());
+	if (fetch_library_version(&curl, &err) == 0) {
+		fprintf(f, "curl %s, in xenblacklist-fetch\n", curl);
+	} else {
+		safe = escape_text(err.msg);
+		fprintf(f, "curl: %s\n", safe);
+	}
 	fprintf(f, "features: https minisign xenstore%s\n", SANITIZERS);
 }

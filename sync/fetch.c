@@ -1,465 +1,545 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * URLs, and the side of fetching that speaks to the network: what libcurl may do, what is tried
- * again, what an answer means. It runs in a process of its own, see fetcher.c.
+ * Starts xenblacklist-fetch, which speaks to the network, and talks to it over a socket. The
+ * helper counts as conquered by whatever server it spoke to: bytes, time, lengths and texts are
+ * checked here again, every message is worded here, and one that does not behave is killed. The
+ * next fetch starts another.
  */
-#include "sync/fetch-child.h"
+#include "sync/fetch.h"
 
-#define CURL_DISABLE_TYPECHECK
-#include <curl/curl.h>
-#include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
 #include <string.h>
-#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
 
-#define REDIRECTS_MAX 3L
-#define CONNECT_SECONDS 15L
-#define SLOW_SECONDS 30L
-#define HEADERS_MAX (64 * 1024)
+#include "sync/fetch-wire.h"
 
-/*
- * libcurl, and thirty libraries behind it. To load them takes several times as long as all that
- * `check` does, so they are loaded when the first URL is looked at and not with the program.
- */
-#undef curl_easy_getinfo
-#undef curl_easy_setopt
-#define LIBCURL "libcurl.so.4"
-#define EACH_FUNCTION(F)  \
-	F(easy_getinfo)   \
-	F(easy_init)      \
-	F(easy_perform)   \
-	F(easy_reset)     \
-	F(easy_setopt)    \
-	F(easy_strerror)  \
-	F(free)           \
-	F(global_init)    \
-	F(slist_append)   \
-	F(slist_free_all) \
-	F(url) F(url_cleanup) F(url_get) F(url_set) F(version)
-#define MEMBER(name) __typeof__(&curl_##name) name;
-static struct {
-	EACH_FUNCTION(MEMBER)
-	bool loaded;
-} lib;
+#define HELPER "xenblacklist-fetch"
+#define GRACE_MS 5000 /* for the helper to tell itself that the time is over */
+#define HELLO_MS 30000
+#define REAP_MS 2000
 
-static bool load(void *handle, const char *name, void *member)
-{
-	void *function = dlsym(handle, name);
-
-	memcpy(member, &function, sizeof(function));
-	return function != NULL;
-}
-
-bool fetch_ready(void)
-{
-	void *handle = lib.loaded ? NULL : dlopen(LIBCURL, RTLD_NOW | RTLD_LOCAL);
-
-	if (!handle)
-		return lib.loaded;
-#define LOAD(name) &&load(handle, "curl_" #name, &lib.name)
-	lib.loaded = true EACH_FUNCTION(LOAD);
-	return lib.loaded;
-}
-
-/* ---- URLs ---- */
-
-char *fetch_url_text(const char *url)
-{
-	static const CURLUPart hidden[] = { CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS,
-					    CURLUPART_QUERY, CURLUPART_FRAGMENT };
-	CURLU *u;
-	char *text = NULL, *ret;
-
-	if (!fetch_ready())
-		return xstrdup("(not shown: no " LIBCURL ")");
-	u = lib.url();
-	if (!u)
-		abort();
-	if (lib.url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK) {
-		for (size_t i = 0; i < ARRAY_SIZE(hidden); i++)
-			lib.url_set(u, hidden[i], NULL, 0);
-		lib.url_get(u, CURLUPART_URL, &text, 0);
-	}
-	ret = xstrdup(text ? text : "(not a URL)");
-	lib.free(text);
-	lib.url_cleanup(u);
-	return ret;
-}
-
-char *fetch_url_suffix(const char *url, const char *suffix)
-{
-	CURLU *u;
-	CLEANUP(free) char *longer = NULL;
-	char *path = NULL, *text = NULL, *ret = NULL;
-
-	if (!fetch_ready())
-		return NULL;
-	u = lib.url();
-	if (!u)
-		abort();
-	if (lib.url_set(u, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-	    lib.url_get(u, CURLUPART_PATH, &path, 0) == CURLUE_OK) {
-		longer = xasprintf("%s%s", path, suffix);
-		if (lib.url_set(u, CURLUPART_PATH, longer, 0) == CURLUE_OK &&
-		    lib.url_get(u, CURLUPART_URL, &text, 0) == CURLUE_OK)
-			ret = xstrdup(text);
-	}
-	lib.free(path);
-	lib.free(text);
-	lib.url_cleanup(u);
-	return ret;
-}
-
-char *fetch_proxy_text(void)
-{
-	static const char *const names[] = { "https_proxy", "HTTPS_PROXY", "all_proxy",
-					     "ALL_PROXY" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		const char *value = getenv(names[i]);
-
-		if (value && *value)
-			return fetch_url_text(value);
-	}
-	return NULL;
-}
-
-bool fetch_is_https(const char *url)
-{
-	CURLU *u;
-	char *scheme = NULL, *host = NULL;
-	bool ret;
-
-	if (!fetch_ready())
-		return false;
-	u = lib.url();
-	if (!u)
-		abort();
-	ret = lib.url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
-	      lib.url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-	      lib.url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
-	      strcmp(scheme, "https") == 0 && *host;
-	lib.free(scheme);
-	lib.free(host);
-	lib.url_cleanup(u);
-	return ret;
-}
-
-/* ---- the child ---- */
-
-struct child {
-	CURL *curl;
+struct fetcher {
+	pid_t pid; /* 0: none runs */
 	int fd;
-	const struct fetch_task *task;
-
-	/* of the try that is going on */
-	uint64_t max_size, received, headers;
-	bool too_big, too_many_headers;
-	int64_t told_ms;
-	struct fetch_validators validators;
+	int64_t deadline_ms;
+	struct fetch_options options;
+	char *pin, *ca, *path;
+	size_t ca_n;
+	struct fetch_hello hello;
 };
 
-static void must_write(int fd, const void *p, size_t n)
+static int64_t monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* ---- starting it ---- */
+
+/* Beside this program in a build tree, else where it is installed. The caller frees. */
+static char *helper_path(void)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self));
+	char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
+	CLEANUP(free) char *beside = NULL;
+
+	if (slash) {
+		beside = xasprintf("%.*s/" HELPER, (int)(slash - self), self);
+		if (access(beside, F_OK) == 0)
+			return TAKE(beside);
+	}
+	return xstrdup(LIBEXECDIR "/" PACKAGE_NAME "/" HELPER);
+}
+
+/*
+ * Proxies and the language. The rest of the list is for tests and sanitizers: who sets these
+ * drives this program by them, too. OpenSSL's variables (other authorities, a configuration that
+ * loads modules) are not on it.
+ */
+static bool goes_along(const char *variable)
+{
+	static const char *const names[] = {
+		"https_proxy", "HTTPS_PROXY",  "all_proxy",	"ALL_PROXY",
+		"no_proxy",    "NO_PROXY",     "LANG",		"LD_PRELOAD",
+		"FAKETIME",    "ASAN_OPTIONS", "UBSAN_OPTIONS", "FAKETIME_DONT_FAKE_MONOTONIC",
+	};
+	size_t n = strcspn(variable, "=");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (span_eq(span_of(variable, n), names[i]))
+			return true;
+	return false;
+}
+
+/* Borrowed strings in an array that the caller frees. */
+static char **environment(void)
+{
+	char **list = NULL;
+	size_t n = 0, cap = 0;
+
+	for (char **e = environ; e && *e; e++) {
+		if (goes_along(*e)) {
+			GROW(list, n, cap);
+			list[n++] = *e;
+		}
+	}
+	GROW(list, n, cap);
+	list[n] = NULL;
+	return list;
+}
+
+/* 0 or an errno. Standard streams lead nowhere, and there is no terminal to be typed into. */
+static int spawn(const char *path, int fd, pid_t *ret)
+{
+	CLEANUP(free) char **envp = environment();
+	char *argv[] = { (char *)HELPER, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	sigset_t all, none;
+	int r;
+
+	sigfillset(&all);
+	sigemptyset(&none);
+	posix_spawn_file_actions_init(&files);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigdefault(&attr, &all);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
+						POSIX_SPAWN_SETSID);
+	for (int i = 0; i < 3; i++)
+		posix_spawn_file_actions_addopen(&files, i, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&files, fd, FETCH_WIRE_FD);
+	posix_spawn_file_actions_addclosefrom_np(&files, FETCH_WIRE_FD + 1);
+	r = posix_spawn(ret, path, &files, &attr, argv, envp);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return r;
+}
+
+/* ---- ending it ---- */
+
+/* Within MS; true when it has ended. */
+static bool reap(struct fetcher *f, int64_t ms, int *ret_status)
+{
+	int64_t until = monotonic_ms() + ms;
+	struct timespec nap = { .tv_nsec = 5000000 };
+	pid_t got;
+
+	while ((got = waitpid(f->pid, ret_status, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+		if (monotonic_ms() >= until)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
+/*
+ * A kill may not be permitted: root without CAP_KILL, as in a service's sandbox, and the helper is
+ * somebody else. One that behaves leaves when its socket closes; for another nobody waits.
+ */
+static void stop(struct fetcher *f)
+{
+	int status;
+
+	if (!f->pid)
+		return;
+	close(f->fd);
+	kill(f->pid, SIGKILL);
+	reap(f, REAP_MS, &status);
+	f->pid = 0;
+}
+
+enum trouble { FINE, LATE, GONE, NONSENSE };
+
+/* Why there is no answer, and an end to the helper that gave none. DOING: "cannot ...". */
+static int give_up(struct fetcher *f, enum trouble trouble, const char *doing, struct err *err)
+{
+	int status = 0;
+	bool ended = trouble == GONE && reap(f, REAP_MS, &status);
+
+	if (ended) {
+		close(f->fd);
+		f->pid = 0;
+	} else {
+		stop(f);
+	}
+	if (trouble == LATE)
+		return err_set(err, ERR_UNREACHABLE, "%s: no answer within the time limit", doing);
+	if (trouble == NONSENSE)
+		return err_set(err, ERR_UNREACHABLE, "%s: " HELPER " talks nonsense", doing);
+	if (ended && WIFSIGNALED(status))
+		return err_set(err, ERR_UNREACHABLE, "%s: " HELPER " was killed by signal %d",
+			       doing, WTERMSIG(status));
+	if (ended && WIFEXITED(status))
+		return err_set(err, ERR_UNREACHABLE, "%s: " HELPER " ended with status %d", doing,
+			       WEXITSTATUS(status));
+	return err_set(err, ERR_UNREACHABLE, "%s: " HELPER " says no more", doing);
+}
+
+/* ---- talking to it ---- */
+
+/* Waits until the socket is good for EVENTS. */
+static enum trouble ready(const struct fetcher *f, short events, int64_t until)
+{
+	for (;;) {
+		struct pollfd pfd = { .fd = f->fd, .events = events };
+		int64_t left = until - monotonic_ms();
+		int r;
+
+		if (left <= 0)
+			return LATE;
+		r = poll(&pfd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+		if (r > 0)
+			return FINE;
+		if (r < 0 && errno != EINTR)
+			return GONE;
+	}
+}
+
+/* Exactly N bytes before UNTIL. */
+static enum trouble receive(const struct fetcher *f, void *p, size_t n, int64_t until)
+{
+	char *to = p;
+
+	while (n) {
+		enum trouble t = ready(f, POLLIN, until);
+		ssize_t got;
+
+		if (t != FINE)
+			return t;
+		got = recv(f->fd, to, n, MSG_DONTWAIT);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (got <= 0)
+			return GONE;
+		to += got;
+		n -= (size_t)got;
+	}
+	return FINE;
+}
+
+static enum trouble give(const struct fetcher *f, const void *p, size_t n, int64_t until)
 {
 	const char *at = p;
 
 	while (n) {
-		ssize_t done = write(fd, at, n);
+		enum trouble t = ready(f, POLLOUT, until);
+		ssize_t done;
 
-		if (done < 0 && errno == EINTR)
+		if (t != FINE)
+			return t;
+		done = send(f->fd, at, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (done <= 0)
-			_exit(1); /* nobody listens any more */
+			return GONE;
 		at += done;
 		n -= (size_t)done;
 	}
+	return FINE;
 }
 
-static void send_frame(int fd, enum fetch_frame_type type, const void *p, size_t n)
+/* A text of the helper: ended, and of characters that may be printed and sent. */
+static void tame(char *text, size_t size)
 {
-	struct fetch_frame f = { .type = type, .n = (uint32_t)n };
-
-	must_write(fd, &f, sizeof(f));
-	must_write(fd, p, n);
+	text[size - 1] = '\0';
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			*text = '?';
 }
 
-static size_t on_data(char *p, size_t size, size_t n, void *arg)
+static bool is_tame(const char *text, size_t size)
 {
-	struct child *c = arg;
+	for (size_t i = 0; i < size; i++) {
+		if (!text[i])
+			return true;
+		if (text[i] < 0x20 || text[i] > 0x7e)
+			return false;
+	}
+	return false;
+}
 
-	(void)size;
-	if (n > c->max_size - c->received) {
-		c->too_big = true;
+/* ---- its life ---- */
+
+static int start(struct fetcher *f, struct err *err)
+{
+	CLEANUP(free) char *doing = xasprintf("cannot start '%s'", f->path);
+	int64_t until = monotonic_ms() + HELLO_MS;
+	struct fetch_frame frame = { 0 };
+	struct fetch_hello *hello = &f->hello;
+	enum trouble t;
+	int pair[2], e;
+
+	if (until > f->deadline_ms + GRACE_MS)
+		until = f->deadline_ms + GRACE_MS;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(err, ERR_IO, "cannot make a socket pair: %s", strerror(errno));
+	e = spawn(f->path, pair[1], &f->pid);
+	close(pair[1]);
+	f->fd = pair[0];
+	if (e) {
+		close(f->fd);
+		f->pid = 0;
+		return err_set(err, ERR_INTERNAL, "%s: %s: it is a part of xenblacklist", doing,
+			       strerror(e));
+	}
+	t = receive(f, &frame, sizeof(frame), until);
+	if (t == FINE)
+		t = frame.type == FETCH_HELLO && frame.n == sizeof(*hello)
+			    ? receive(f, hello, sizeof(*hello), until)
+			    : NONSENSE;
+	if (t != FINE)
+		return give_up(f, t, doing, err);
+	tame(hello->library, sizeof(hello->library));
+	tame(hello->trouble, sizeof(hello->trouble));
+	if (hello->wire == FETCH_WIRE && !*hello->trouble)
 		return 0;
-	}
-	c->received += n;
-	for (size_t at = 0; at < n; at += FETCH_CHUNK)
-		send_frame(c->fd, FRAME_DATA, p + at, n - at < FETCH_CHUNK ? n - at : FETCH_CHUNK);
-	return n;
+	stop(f);
+	if (hello->wire != FETCH_WIRE)
+		return err_set(err, ERR_INTERNAL, "%s: it is of another version of xenblacklist",
+			       doing);
+	return err_set(err, ERR_DENIED, "%s: %s", doing, hello->trouble);
 }
 
-/* Only what may be sent back in a header later. */
-static void keep_validator(char *to, struct span value)
+static enum trouble send_setup(struct fetcher *f)
 {
-	to[0] = '\0';
-	if (value.n >= FETCH_VALIDATOR_MAX)
-		return;
-	for (size_t i = 0; i < value.n; i++) {
-		if (value.p[i] < 0x20 || value.p[i] > 0x7e)
-			return;
-	}
-	memcpy(to, value.p, value.n);
-	to[value.n] = '\0';
+	struct fetch_setup setup = { .retries = f->options.retries, .ca_n = (uint32_t)f->ca_n };
+	enum trouble t;
+
+	memcpy(setup.pinned_public_key, f->pin, strlen(f->pin));
+	t = give(f, &setup, sizeof(setup), f->deadline_ms);
+	return t == FINE ? give(f, f->ca, f->ca_n, f->deadline_ms) : t;
 }
 
-static bool is_header(struct span line, const char *name, struct span *ret)
+/* Started, greeted and set up. */
+static int start_for_work(struct fetcher *f, struct err *err)
 {
-	struct span left, right;
+	enum trouble t;
+	int r = start(f, err);
 
-	if (!span_cut(line, ":", &left, &right) || left.n != strlen(name) ||
-	    strncasecmp(left.p, name, left.n) != 0)
-		return false;
-	*ret = span_trim(right);
-	return true;
-}
+	if (r < 0)
+		return r;
+	t = send_setup(f);
+	if (t != FINE) {
+		CLEANUP(free) char *doing = xasprintf("cannot start '%s'", f->path);
 
-static size_t on_header(char *p, size_t size, size_t n, void *arg)
-{
-	struct child *c = arg;
-	struct span line = span_of(p, n), value;
-
-	(void)size;
-	c->headers += n;
-	if (c->headers > HEADERS_MAX) {
-		c->too_many_headers = true;
-		return 0;
-	}
-	while (line.n && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
-		line.n--;
-	/* The last response counts: redirects come before it. */
-	if (line.n >= 5 && memcmp(line.p, "HTTP/", 5) == 0)
-		c->validators = (struct fetch_validators){ 0 };
-	else if (is_header(line, "etag", &value))
-		keep_validator(c->validators.etag, value);
-	else if (is_header(line, "last-modified", &value))
-		keep_validator(c->validators.last_modified, value);
-	return n;
-}
-
-static int on_progress(void *arg, curl_off_t all, curl_off_t done, curl_off_t up_all, curl_off_t up)
-{
-	struct child *c = arg;
-	int64_t now = fetch_clock_ms();
-	struct fetch_progress p = { (uint64_t)done, (uint64_t)all };
-
-	(void)up_all;
-	(void)up;
-	if (now - c->told_ms >= 100) {
-		c->told_ms = now;
-		send_frame(c->fd, FRAME_PROGRESS, &p, sizeof(p));
+		return give_up(f, t, doing, err);
 	}
 	return 0;
 }
 
-static struct curl_slist *conditional_headers(const struct fetch_validators *known)
+static int read_ca(const char *path, char **ret, size_t *ret_n, struct err *err)
 {
-	struct curl_slist *list = NULL;
+	CLEANUP(close_file) FILE *f = NULL;
+	CLEANUP(free) char *bytes = NULL;
+	size_t n = 0, cap = 0, got;
 
-	if (*known->etag) {
-		CLEANUP(free) char *h = xasprintf("If-None-Match: %s", known->etag);
-
-		list = lib.slist_append(list, h);
-	}
-	if (*known->last_modified) {
-		CLEANUP(free) char *h = xasprintf("If-Modified-Since: %s", known->last_modified);
-
-		list = lib.slist_append(list, h);
-	}
-	return list;
+	if (!path || !*path)
+		return 0;
+	f = fopen(path, "re");
+	if (!f)
+		return err_set(err, ERR_CONFIG, "cannot open ca-file '%s': %s", path,
+			       strerror(errno));
+	do {
+		cap = cap ? 2 * cap : FETCH_CHUNK;
+		bytes = xreallocarray(bytes, cap, 1);
+		got = fread(bytes + n, 1, cap - n, f);
+		n += got;
+	} while (n == cap && n <= FETCH_CA_MAX);
+	if (ferror(f))
+		return err_set(err, ERR_CONFIG, "cannot read ca-file '%s': %s", path,
+			       strerror(errno));
+	if (n > FETCH_CA_MAX)
+		return err_set(err, ERR_CONFIG, "ca-file '%s' is larger than %d bytes", path,
+			       FETCH_CA_MAX);
+	if (!memmem(bytes, n, "-----BEGIN", 10))
+		return err_set(err, ERR_CONFIG, "ca-file '%s' holds no certificate in PEM", path);
+	*ret = TAKE(bytes);
+	*ret_n = n;
+	return 0;
 }
 
-static void set_rules(struct child *c, const struct fetch_request *q, struct curl_slist *headers,
-		      char *why)
+int fetcher_open(const struct fetch_options *o, struct fetcher **ret, struct err *err)
 {
-	const char *pin = c->task->options->pinned_public_key;
-	CURL *curl = c->curl;
+	CLEANUP(fetcher_close) struct fetcher *f = xcalloc(1, sizeof(*f));
+	int r;
 
-	lib.easy_reset(curl);
-	lib.easy_setopt(curl, CURLOPT_URL, q->url);
-	lib.easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
-	lib.easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "https");
-	lib.easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-	lib.easy_setopt(curl, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
-	lib.easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
-	lib.easy_setopt(curl, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)q->max_size);
-	lib.easy_setopt(curl, CURLOPT_HTTP_CONTENT_DECODING, 0L);
-	lib.easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	lib.easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	lib.easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, SLOW_SECONDS);
-	lib.easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	lib.easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	lib.easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	lib.easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-	lib.easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-	lib.easy_setopt(curl, CURLOPT_USERAGENT, PACKAGE_NAME "/" PACKAGE_VERSION);
-	lib.easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-	lib.easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	lib.easy_setopt(curl, CURLOPT_WRITEDATA, c);
-	lib.easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-	lib.easy_setopt(curl, CURLOPT_HEADERDATA, c);
-	lib.easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-	lib.easy_setopt(curl, CURLOPT_XFERINFODATA, c);
-	lib.easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-	lib.easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
-	if (c->task->ca) {
-		struct curl_blob blob = { c->task->ca, c->task->ca_n, CURL_BLOB_NOCOPY };
-
-		lib.easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob);
-		lib.easy_setopt(curl, CURLOPT_CAPATH, NULL);
-	}
-	if (pin && *pin)
-		lib.easy_setopt(curl, CURLOPT_PINNEDPUBLICKEY, pin);
+	f->options = *o;
+	f->deadline_ms = monotonic_ms() + (int64_t)o->budget * 1000;
+	f->path = helper_path();
+	f->pin = xstrdup(o->pinned_public_key ? o->pinned_public_key : "");
+	if (strlen(f->pin) >= FETCH_TEXT_MAX)
+		return err_set(err, ERR_CONFIG, "pinned-public-key is longer than %d bytes",
+			       FETCH_TEXT_MAX - 1);
+	r = read_ca(o->ca_file, &f->ca, &f->ca_n, err);
+	if (r == 0)
+		r = start_for_work(f, err);
+	if (r == 0)
+		*ret = TAKE(f);
+	return r;
 }
 
-/* What a try came to. */
-enum outcome { DONE, TRANSIENT, FINAL };
-
-static enum outcome judge(struct child *c, const struct fetch_request *q, CURLcode code,
-			  const char *why, struct fetch_result *ret)
+void fetcher_close(struct fetcher *f)
 {
-	CLEANUP(free) char *url = fetch_url_text(q->url);
-	const char *shown = *why ? why : lib.easy_strerror(code);
-	struct err *err = &ret->err;
-	long status = 0;
-
-	lib.easy_getinfo(c->curl, CURLINFO_RESPONSE_CODE, &status);
-	if (c->too_big || code == CURLE_FILESIZE_EXCEEDED) {
-		err_refuse(err, REFUSAL_TOOBIG, "'%s' is larger than %llu bytes", url,
-			   (unsigned long long)q->max_size);
-		return FINAL;
-	}
-	if (c->too_many_headers) {
-		err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': its headers do not end", url);
-		return FINAL;
-	}
-	switch (code) {
-	case CURLE_OK:
-		break;
-	case CURLE_UNSUPPORTED_PROTOCOL:
-		err_refuse(err, REFUSAL_REDIRECT, "'%s' redirects to something that is not https",
-			   url);
-		return FINAL;
-	case CURLE_TOO_MANY_REDIRECTS:
-		err_refuse(err, REFUSAL_REDIRECT, "'%s' redirects more than %ld times", url,
-			   REDIRECTS_MAX);
-		return FINAL;
-	case CURLE_HTTP_RETURNED_ERROR:
-		if (status == 404 || status == 410) {
-			err_set(err, ERR_NOT_FOUND, "'%s' is not there: status %ld", url, status);
-			return FINAL;
-		}
-		err_set(err, ERR_UNREACHABLE,
-			"cannot fetch '%s': the server answers with status %ld", url, status);
-		return status >= 500 || status == 408 || status == 429 ? TRANSIENT : FINAL;
-	case CURLE_COULDNT_RESOLVE_HOST:
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_OPERATION_TIMEDOUT:
-		err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s", url, shown);
-		return TRANSIENT;
-	default:
-		err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s", url, shown);
-		return FINAL;
-	}
-	ret->not_modified = status == 304 && (*q->known.etag || *q->known.last_modified);
-	if (status != 200 && !ret->not_modified) {
-		err_set(err, ERR_UNREACHABLE,
-			"cannot fetch '%s': the server answers with status %ld", url, status);
-		return FINAL;
-	}
-	ret->validators = c->validators;
-	return DONE;
+	if (!f)
+		return;
+	stop(f);
+	free(f->pin);
+	free(f->ca);
+	free(f->path);
+	free(f);
 }
 
-/* 1, 2, 4, 8 s and a quarter of that at random, or as long as the server asks for. */
-static int64_t pause_ms(struct child *c, uint32_t failed_tries)
-{
-	curl_off_t asked = 0;
-	uint32_t random = 0;
-	int64_t ms = (int64_t)1000 << (failed_tries < 4 ? failed_tries - 1 : 3);
+/* ---- one fetch ---- */
 
-	if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-		random = (uint32_t)getpid();
-	ms += (int64_t)(random % (uint32_t)(ms / 4));
-	lib.easy_getinfo(c->curl, CURLINFO_RETRY_AFTER, &asked);
-	if (asked > 0 && asked < INT32_MAX && (int64_t)asked * 1000 > ms)
-		ms = (int64_t)asked * 1000;
-	return ms;
+static int refuse_size(const char *url_text, uint64_t max_size, struct err *err)
+{
+	return err_refuse(err, REFUSAL_TOOBIG, "'%s' is larger than %llu bytes", url_text,
+			  (unsigned long long)max_size);
 }
 
-static void sleep_ms(int64_t ms)
+/* 0, or what the helper tells of a fetch that failed; NONSENSE in *ret_trouble. */
+static int take_result(struct fetch_result *result, const struct fetch_request *q,
+		       const char *url_text, struct fetched *to, enum trouble *ret_trouble,
+		       struct err *err)
 {
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	while (nanosleep(&t, &t) < 0 && errno == EINTR)
-		;
+	tame(result->text, sizeof(result->text));
+	switch (result->outcome) {
+	case FETCH_NOT_MODIFIED:
+		if (!*q->known.etag && !*q->known.last_modified)
+			break;
+		to->not_modified = true;
+		to->n = 0;
+		/* fallthrough */
+	case FETCH_GOT:
+		if (!is_tame(result->validators.etag, FETCH_VALIDATOR_MAX) ||
+		    !is_tame(result->validators.last_modified, FETCH_VALIDATOR_MAX))
+			break;
+		to->validators = result->validators;
+		return 0;
+	case FETCH_NOT_THERE:
+		return err_set(err, ERR_NOT_FOUND, "'%s' is not there: status %u", url_text,
+			       (unsigned)result->status);
+	case FETCH_TOO_BIG:
+		return refuse_size(url_text, q->max_size, err);
+	case FETCH_REDIRECT_SCHEME:
+		return err_refuse(err, REFUSAL_REDIRECT,
+				  "'%s' redirects to something that is not https", url_text);
+	case FETCH_REDIRECT_MANY:
+		return err_refuse(err, REFUSAL_REDIRECT, "'%s' redirects more than 3 times",
+				  url_text);
+	case FETCH_FAILED:
+		return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s", url_text,
+			       result->text);
+	}
+	*ret_trouble = NONSENSE;
+	return 0;
 }
 
-static void serve(struct child *c, const struct fetch_request *q)
+/* One frame that is not the result. */
+static enum trouble take_frame(struct fetcher *f, const struct fetch_frame *frame,
+			       struct fetched *to, size_t *cap)
 {
-	struct curl_slist *headers = conditional_headers(&q->known);
+	int64_t until = f->deadline_ms + GRACE_MS;
+	struct fetch_progress p;
+	enum trouble t;
+
+	if (frame->type == FETCH_FORGET && frame->n == 0) {
+		to->n = 0;
+		return FINE;
+	}
+	if (frame->type == FETCH_PROGRESS && frame->n == sizeof(p)) {
+		t = receive(f, &p, sizeof(p), until);
+		if (t == FINE && f->options.progress)
+			f->options.progress(f->options.ctx, p.done, p.all);
+		return t;
+	}
+	if (frame->type != FETCH_DATA || frame->n > FETCH_CHUNK)
+		return NONSENSE;
+	if (to->n + frame->n >= *cap) {
+		*cap *= 2;
+		to->bytes = xreallocarray(to->bytes, *cap, 1);
+	}
+	t = receive(f, to->bytes + to->n, frame->n, until);
+	to->n += t == FINE ? frame->n : 0;
+	return t;
+}
+
+int fetch(struct fetcher *f, const char *url, uint64_t max_size,
+	  const struct fetch_validators *known, struct fetched **ret, struct err *err)
+{
+	CLEANUP(fetched_free) struct fetched *to = xcalloc(1, sizeof(*to));
+	CLEANUP(free) struct fetch_request *q = xcalloc(1, sizeof(*q));
+	CLEANUP(free) char *text = fetch_url_text(url);
+	CLEANUP(free) char *doing = xasprintf("cannot fetch '%s'", text);
+	int64_t left = f->deadline_ms - monotonic_ms();
+	size_t cap = FETCH_CHUNK;
 	struct fetch_result result;
-	enum outcome outcome;
+	struct fetch_frame frame;
+	enum trouble t;
+	int r;
 
-	for (uint32_t tries = 1;; tries++) {
-		char why[CURL_ERROR_SIZE] = "";
-		int64_t left, wait;
-
-		memset(&result, 0, sizeof(result));
-		left = c->task->deadline_ms - fetch_clock_ms();
-		c->max_size = q->max_size;
-		c->received = c->headers = 0;
-		c->too_big = c->too_many_headers = false;
-		c->validators = (struct fetch_validators){ 0 };
-		set_rules(c, q, headers, why);
-		lib.easy_setopt(c->curl, CURLOPT_TIMEOUT_MS, (long)(left > 1 ? left : 1));
-		outcome = judge(c, q, lib.easy_perform(c->curl), why, &result);
-		if (outcome != TRANSIENT || tries > c->task->options->retries)
+	if (strlen(url) >= sizeof(q->url) || !fetch_is_https(url))
+		return err_set(err, ERR_USAGE, "'%s' is not an https URL", text);
+	if (!f->pid && (r = start_for_work(f, err)) < 0)
+		return r;
+	q->max_size = max_size;
+	q->left_ms = left > 0 ? (uint64_t)left : 0;
+	memcpy(q->url, url, strlen(url));
+	if (known)
+		q->known = *known;
+	to->bytes = xreallocarray(NULL, cap, 1);
+	t = give(f, q, sizeof(*q), f->deadline_ms + GRACE_MS);
+	while (t == FINE) {
+		t = receive(f, &frame, sizeof(frame), f->deadline_ms + GRACE_MS);
+		if (t == FINE && frame.type == FETCH_RESULT && frame.n == sizeof(result))
 			break;
-		wait = pause_ms(c, tries);
-		if (wait >= c->task->deadline_ms - fetch_clock_ms())
-			break;
-		send_frame(c->fd, FRAME_FORGET, "", 0);
-		sleep_ms(wait);
-	}
-	lib.slist_free_all(headers);
-	result.failed = outcome != DONE;
-	send_frame(c->fd, FRAME_RESULT, &result, sizeof(result));
-}
-
-_Noreturn void fetch_serve(const struct fetch_task *task, int fd)
-{
-	struct child c = { .fd = fd, .task = task };
-	struct fetch_request q;
-
-	if (lib.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(c.curl = lib.easy_init()))
-		_exit(1);
-	for (;;) {
-		size_t n = 0;
-
-		while (n < sizeof(q)) {
-			ssize_t got = read(fd, (char *)&q + n, sizeof(q) - n);
-
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got <= 0)
-				_exit(0);
-			n += (size_t)got;
+		if (t == FINE && frame.type == FETCH_DATA && frame.n > max_size - to->n) {
+			stop(f);
+			return refuse_size(text, max_size, err);
 		}
-		serve(&c, &q);
+		if (t == FINE)
+			t = take_frame(f, &frame, to, &cap);
 	}
+	if (t == FINE)
+		t = receive(f, &result, sizeof(result), f->deadline_ms + GRACE_MS);
+	r = t == FINE ? take_result(&result, q, text, to, &t, err) : 0;
+	if (t != FINE)
+		return give_up(f, t, doing, err);
+	if (r < 0)
+		return r;
+	to->bytes[to->n] = '\0';
+	*ret = TAKE(to);
+	return 0;
 }
 
-const char *fetch_library_version(void)
+void fetched_free(struct fetched *f)
 {
-	return fetch_ready() ? lib.version() : "no " LIBCURL;
+	if (!f)
+		return;
+	free(f->bytes);
+	free(f);
+}
+
+int fetch_library_version(char **ret, struct err *err)
+{
+	CLEANUP(fetcher_close) struct fetcher *f = xcalloc(1, sizeof(*f));
+	int r;
+
+	f->deadline_ms = monotonic_ms();
+	f->path = helper_path();
+	r = start(f, err);
+	if (r == 0)
+		*ret = xstrdup(f->hello.library);
+	return r;
 }

@@ -5,9 +5,9 @@
 /*
  * A URL to bytes, under rules that a hostile server cannot bend: https only (redirects too, three
  * at most), a byte cap counted while receiving, one time budget over everything, retries only for
- * what is transient. The network is spoken in a process of its own that has no privileges and no
- * files; only bytes come back. The only user of curl.h. Proxies come from https_proxy, all_proxy
- * and no_proxy.
+ * what is transient. The network is spoken by a program of its own, xenblacklist-fetch, that has
+ * no privileges and no files; only bytes come back, and they are not believed. Proxies come from
+ * https_proxy, all_proxy and no_proxy.
  */
 #include "registry/base.h"
 #include "registry/err.h"
@@ -23,7 +23,10 @@ struct fetch_options {
 
 struct fetcher;
 
-/* Starts the process; the budget begins. ERR_CONFIG: the CA file cannot be read; ERR_IO. */
+/*
+ * Starts the helper; the budget begins. ERR_CONFIG: the CA file cannot be read. ERR_INTERNAL: the
+ * helper is not there. ERR_DENIED: it cannot give up its privileges. ERR_UNREACHABLE, ERR_IO.
+ */
 int fetcher_open(const struct fetch_options *o, struct fetcher **ret, struct err *err);
 void fetcher_close(struct fetcher *f);
 DEFINE_CLEANUP(struct fetcher *, fetcher_close)
@@ -63,7 +66,7 @@ char *fetch_url_suffix(const char *url, const char *suffix);
 /* The proxy that the environment names for https, as messages may show it; NULL for none. */
 char *fetch_proxy_text(void);
 
-/* libcurl's version, for --version. */
-const char *fetch_library_version(void);
+/* libcurl's version and that of its TLS, asked of the helper. Errors as fetcher_open(). */
+int fetch_library_version(char **ret, struct err *err);
 
 #endif

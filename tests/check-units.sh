@@ -15,7 +15,7 @@ trap 'rm -rf "$tmp"' EXIT
 # In tenths. A unit that is not here is a failure: judge it first.
 threshold() {
   case $1 in
-  xenblacklist-sync) echo 25 ;;
+  xenblacklist-sync) echo 22 ;;
   xenblacklist-apply) echo 15 ;;
   xenblacklistd) echo 60 ;;
   *) return 1 ;;

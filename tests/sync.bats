@@ -720,7 +720,7 @@ END
   (xb_run sync --no-apply --url "$(F silent)" >got.out 2>got.err 8>registry.secret) &
   local shell=$! parent='' child='' i
   for ((i = 0; i < 100; i++)); do
-    parent=$(pgrep -P "$shell" || true)
+    parent=$(pgrep -P "$shell" -x xenblacklist || true)
     [ -z "$parent" ] || child=$(pgrep -P "$parent" || true)
     [ -z "$child" ] || break
     sleep 0.05

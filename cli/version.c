@@ -7,10 +7,17 @@
 #include "cli/output.h"
 #include "registry/db.h"
 #include "sync/fetch.h"
+#include "sync/verify.h"
 
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define SANITIZERS " sanitizers"
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZERS " sanitizers"
-#else
+#endif
+#ifndef SANITIZERS
 #define SANITIZERS ""
 #endif
 
@@ -22,6 +29,7 @@ void version_print(FILE *f)
 	fprintf(f, "%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 	fprintf(f, "sqlite %s\n", db_library_version());
 	fprintf(f, "jansson %s\n", out_library_version());
+	fprintf(f, "libsodium %s\n", verify_library_version());
 	if (fetch_library_version(&curl, &err) == 0) {
 		fprintf(f, "curl %s, in xenblacklist-fetch\n", curl);
 	} else {

@@ -423,3 +423,21 @@ END
 xenblacklist: exception remove: no exception 'exception1', did you mean 'exception-1'?
 END
 }
+
+@test "bytes that others wrote to xenstore never reach the terminal as they are" {
+  xb_status 0 add 65535 1 --reason a --apply
+  xenstore-write /mh/driver-blacklist/experimental/7 $'mine \e[31m\xff\x01'
+  xenstore-write /mh/driver-blacklist/experimental/1 $'xb1:\e]0;title\a'
+  for words in plan 'plan --prune' 'apply --dry-run -v' audit 'explain 65535 7' 'explain 65535 1' \
+    'check --live 65535 7' 'plan --out saved'; do
+    status=0
+    # shellcheck disable=SC2086
+    xb_run $words >got.out 2>got.err || status=$?
+    [ "$status" -le 1 ]
+    if LC_ALL=C grep $'[\x01-\x08\x0b-\x1f\x7f\xff]' got.out got.err; then return 1; fi
+    # shellcheck disable=SC2086
+    run_json "$status" $words
+  done
+  if LC_ALL=C grep $'[\x01-\x08\x0b-\x1f\x7f\xff]' saved; then return 1; fi
+  xb_status 0 apply --plan saved
+}

@@ -12,6 +12,7 @@
 #include "registry/text.h"
 
 #define NAME_MAX_LOCAL 64
+#define DERIVED_MAX 99 /* nodes made from names that are the same but for bad characters */
 
 void change_note(struct product_notes *notes, const char *fmt, ...)
 {
@@ -221,6 +222,10 @@ int change_derive_node(struct db *db, const char *name, int64_t except, char **r
 	}
 	node = xstrdup(base);
 	for (unsigned i = 2; (r = node_taken(db, node, except, &unused, err)) > 0; i++) {
+		if (i > DERIVED_MAX)
+			return err_set(err, ERR_INVALID,
+				       "%d products are called '%s' by their nodes: name one",
+				       DERIVED_MAX, base);
 		free(node);
 		node = xasprintf("%s-%u", base, i);
 	}

@@ -11,6 +11,15 @@
 
 /* ---- products ---- */
 
+/* Where stock device models look, whatever a registry says: their table of names is built in. */
+static const char *stock_node(uint16_t number)
+{
+	return number == 1	      ? "xensource-windows"
+	       : number == 2	      ? "gplpv-windows"
+	       : number == UINT16_MAX ? "experimental"
+				      : NULL;
+}
+
 static int check_upstream(struct db *db, const struct product *p, struct err *err)
 {
 	bool ordinary = p->status == STATUS_ASSIGNED || p->status == STATUS_PROVISIONAL;
@@ -28,8 +37,14 @@ static int check_upstream(struct db *db, const struct product *p, struct err *er
 		return err_set(err, ERR_INVALID,
 			       "'%s' is no name: it holds a '/' or begins with '_' or '-'",
 			       p->name);
+	if (p->name[0] == ' ' || p->name[strlen(p->name) - 1] == ' ')
+		return err_set(err, ERR_INVALID, "'%s' begins or ends with a space", p->name);
 	if (parse_number(span_str(p->name), UINT64_MAX, &unused))
 		return err_set(err, ERR_INVALID, "'%s' could be taken for a number", p->name);
+	if (stock_node(p->number) && *p->node && strcmp(p->node, stock_node(p->number)) != 0)
+		return err_set(err, ERR_INVALID,
+			       "device models look it up as '%s', its node cannot be '%s'",
+			       stock_node(p->number), p->node);
 	if (ordinary && (p->number == 0 || p->number == UINT16_MAX))
 		return err_set(err, ERR_INVALID, "%u cannot be %s", p->number,
 			       product_status_name(p->status));
@@ -40,7 +55,10 @@ static int check_upstream(struct db *db, const struct product *p, struct err *er
 	return 0;
 }
 
-/* Rows other than KEEP that have P's number, name or node: marked, or an error if upstream's. */
+/*
+ * Rows other than KEEP that have P's number, name or node: marked. An error if upstream's, or a
+ * registered one that came with the program: upstream changes those under their own number.
+ */
 static int clear_way(struct db *db, const struct product *p, const char *node, int64_t keep,
 		     struct product_notes *notes, struct err *err)
 {
@@ -49,7 +67,11 @@ static int clear_way(struct db *db, const struct product *p, const char *node, i
 		CLEANUP_STMT struct stmt q = STMT_INIT;
 		int r = stmt_begin(&q, db,
 				   "SELECT id FROM product WHERE conflict = 0 AND id <> ?1 "
-				   "AND (number = ?2 OR name = ?3 OR node = ?4) LIMIT 1",
+				   "AND number = ?2 UNION ALL "
+				   "SELECT id FROM product WHERE conflict = 0 AND id <> ?1 "
+				   "AND name = ?3 UNION ALL "
+				   "SELECT id FROM product WHERE conflict = 0 AND id <> ?1 "
+				   "AND node = ?4 LIMIT 1",
 				   err);
 
 		if (r < 0)
@@ -67,6 +89,11 @@ static int clear_way(struct db *db, const struct product *p, const char *node, i
 				err, ERR_INVALID,
 				"'%s' clashes with upstream's own product %u, '%s', node '%s'",
 				p->name, other->number, other->name, other->node);
+		if (other->origin == ORIGIN_SHIPPED && other->number != p->number &&
+		    other->status != STATUS_UNREGISTERED_USE)
+			return err_set(err, ERR_INVALID,
+				       "'%s' clashes with product %u, '%s', node '%s'", p->name,
+				       other->number, other->name, other->node);
 		other->conflict = true;
 		if ((r = change_rewrite(db, other, "conflict", err)) < 0)
 			return r;
@@ -153,7 +180,9 @@ static int put_upstream(struct db *db, const struct product *p, enum put_result 
 	fresh->created = old ? old->created : 0;
 	if (!*fresh->node) {
 		free(TAKE(fresh->node));
-		if (old && strcmp(old->name, fresh->name) == 0)
+		if (stock_node(fresh->number))
+			fresh->node = xstrdup(stock_node(fresh->number));
+		else if (old && strcmp(old->name, fresh->name) == 0)
 			fresh->node = xstrdup(old->node);
 		else if ((r = change_derive_node(db, fresh->name, fresh->id, &fresh->node, err)) <
 			 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Rollback, freeze and clock; and coverage: the builds that a list of entries means, which is
- * what growth and loss are measured in (a list that says the same with other entries is no
- * change).
+ * Rollback, freeze and clock; coverage: the builds that a list of entries means, which is what
+ * growth and loss are measured in (a list that says the same with other entries is no change);
+ * and meaning: what an upstream encoding must not make of this host's own rows.
  */
 #include "sync/gates.h"
 
@@ -240,4 +240,89 @@ uint64_t coverage_count(const struct coverage *c)
 	for (size_t i = 0; i < c->n; i++)
 		n += builds_count(c->row[i].builds);
 	return n;
+}
+
+/* ---- meaning ---- */
+
+struct meant {
+	char *what; /* "entry 'x'" */
+	struct builds *builds;
+};
+
+struct meaning {
+	struct meant *row;
+	size_t n, cap;
+};
+
+void meaning_free(struct meaning *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->n; i++) {
+		free(m->row[i].what);
+		builds_free(m->row[i].builds);
+	}
+	free(m->row);
+	free(m);
+}
+
+static struct meant *meaning_row(struct meaning *m, char *what)
+{
+	GROW(m->row, m->n, m->cap);
+	m->row[m->n] = (struct meant){ .what = what };
+	return &m->row[m->n++];
+}
+
+int meaning_new(struct db *db, struct meaning **ret, struct err *err)
+{
+	CLEANUP(meaning_free) struct meaning *m = xcalloc(1, sizeof(*m));
+	CLEANUP(entries_free) struct entries *es = NULL;
+	CLEANUP(exceptions_free) struct exceptions *xs = NULL;
+	CLEANUP(uses_cache_free) struct uses_cache *cache = uses_cache_new(db);
+	const struct product_uses *uses;
+	struct builds_notes notes;
+	struct meant *row;
+	int r;
+
+	if ((r = entry_list(db, &es, err)) < 0 || (r = exception_list(db, &xs, err)) < 0)
+		return r;
+	for (size_t i = 0; i < es->n; i++) {
+		const struct entry *e = es->entry[i];
+
+		if (e->origin == ORIGIN_UPSTREAM)
+			continue;
+		row = meaning_row(m, xasprintf("entry '%s'", e->id));
+		if ((r = uses_cache_get(cache, e->product_id, &uses, err)) < 0 ||
+		    (r = entry_builds(e, uses, &row->builds, NULL, err)) < 0)
+			return r;
+	}
+	for (size_t i = 0; i < xs->n; i++) {
+		const struct exception *x = xs->exception[i];
+
+		row = meaning_row(m, xasprintf("exception '%s'", x->id));
+		if ((r = uses_cache_get(cache, x->product_id, &uses, err)) < 0)
+			return r;
+		r = builds_parse(x->builds, uses->use, uses->n, &row->builds, &notes, err);
+		if (r < 0)
+			return err_wrap(err, "%s", row->what);
+	}
+	*ret = TAKE(m);
+	return 0;
+}
+
+int meaning_kept(const struct meaning *a, const struct meaning *b, struct err *err)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++) {
+		CLEANUP(builds_free) struct builds *lost = NULL, *won = NULL;
+		int r = builds_subtract(a->row[i].builds, b->row[i].builds, &lost, err);
+
+		if (r < 0 ||
+		    (r = builds_subtract(b->row[i].builds, a->row[i].builds, &won, err)) < 0)
+			return r;
+		if (builds_count(lost) || builds_count(won))
+			return err_refuse(err, REFUSAL_TRIPWIRE,
+					  "the manifest changes which builds the local %s means",
+					  a->row[i].what);
+	}
+	return 0;
 }

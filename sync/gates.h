@@ -36,4 +36,16 @@ int coverage_minus(const struct coverage *a, const struct coverage *b, uint64_t 
 		   struct err *err);
 uint64_t coverage_count(const struct coverage *c);
 
+/*
+ * What this host's own entries and exceptions cover, dates and modes aside. meaning_new() in the
+ * caller's transaction; its rows must parse, else the error of builds_parse() with the row named.
+ * meaning_kept(): 0 when B, read after A and with no row added or removed between, covers the
+ * same; ERR_REFUSED/TRIPWIRE names the first row that does not.
+ */
+struct meaning;
+void meaning_free(struct meaning *m);
+DEFINE_CLEANUP(struct meaning *, meaning_free)
+int meaning_new(struct db *db, struct meaning **ret, struct err *err);
+int meaning_kept(const struct meaning *a, const struct meaning *b, struct err *err);
+
 #endif

@@ -346,6 +346,32 @@ static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_cove
 	return coverage_new(db, es, NULL, true, ret_coverage, err);
 }
 
+/* Sync never touches local rows: nor what they mean, by encodings that are others than before. */
+static int put_rows_safely(struct pull *p, const struct manifest *m, struct err *err)
+{
+	CLEANUP(meaning_free) struct meaning *before = NULL, *after = NULL;
+	int r;
+
+	if ((r = meaning_new(p->db, &before, err)) < 0 || (r = put_rows(p, m, err)) < 0)
+		return r;
+	if (!p->result->encodings.changed && !p->result->products.changed)
+		return 0;
+	r = meaning_new(p->db, &after, err);
+	if (r < 0 && err->kind == ERR_INVALID)
+		return err_refuse(err, REFUSAL_TRIPWIRE,
+				  "with the manifest's encodings, the local %s "
+				  "(write its builds as numbers first)",
+				  err->msg);
+	if (r < 0 || p->o->accept_version == m->version)
+		return r;
+	r = meaning_kept(before, after, err);
+	if (r < 0 && err->kind == ERR_REFUSED)
+		return err_refuse(err, REFUSAL_TRIPWIRE,
+				  "%s (--accept-version %" PRIu64 " takes it)", err->msg,
+				  m->version);
+	return r;
+}
+
 static int replace_entries(struct pull *p, struct manifest *m, struct err *err)
 {
 	CLEANUP(coverage_free) struct coverage *before = NULL, *after = NULL;
@@ -355,7 +381,7 @@ static int replace_entries(struct pull *p, struct manifest *m, struct err *err)
 	int r;
 
 	if ((r = count_upstream(p->db, &entries_before, &before, err)) < 0 ||
-	    (r = put_rows(p, m, err)) < 0 ||
+	    (r = put_rows_safely(p, m, err)) < 0 ||
 	    (r = coverage_new(p->db, m->entries, m->entry_at, family, &after, err)) < 0)
 		return r;
 	for (size_t i = 0; i < m->entries->n; i++)

@@ -58,7 +58,7 @@ document() {
   cat <<END
 { "format": "xenblacklist-manifest", "spec": 1, "version": $1,
   "issued": "${ISSUED:-2026-11-20T00:00:00Z}", "expires": "${EXPIRES:-2026-12-20T00:00:00Z}",
-  "encodings": [], "products": [ ${PRODUCTS:-} ],
+  "encodings": [ ${ENCODINGS:-} ], "products": [ ${PRODUCTS:-} ],
   "entries": [ ${2-$ENTRY} ]${3:-} }
 END
 }
@@ -886,4 +886,48 @@ END
   run_json 0 list
   [ "$(json '.entries | length')" = 1 ]
   took 43
+}
+
+# ---- a signer who is not our friend ----
+
+@test "an encoding that upstream changes does not change what local rows mean" {
+  xb_status 0 add 65535 xen-win:9.1.0 --id mine --reason ours
+  xb_status 0 exception add 65535 xen-win:9.2.0 --owner me --reason ours
+  ENCODINGS='{ "name": "xen-win", "scan": "...", "expression": "7" }' manifest 42
+  refused 65 "TRIPWIRE: the manifest changes which builds the local entry 'mine' means (--accept-version 42 takes it)"
+  ENCODINGS='{ "name": "xen-win", "scan": "d/r", "expression": "d[255] + r[1]*256" }' manifest 42
+  refused 65 "TRIPWIRE: with the manifest's encodings, the local entry 'mine': builds 'xen-win:9.1.0': column 10: expected '/' and 'r' (the version reads 'd/r') (write its builds as numbers first)"
+  PRODUCTS='{ "number": 65535, "name": "experimental", "status": "experimental" }' manifest 42
+  refused 65 "TRIPWIRE: with the manifest's encodings, the local entry 'mine': builds 'xen-win:9.1.0': column 1: the product has no encoding 'xen-win' (write its builds as numbers first)"
+  xb_status 1 check 65535 590080
+  xb_status 0 remove mine
+  ENCODINGS='{ "name": "xen-win", "scan": "...", "expression": "7" }' manifest 42
+  refused 65 "TRIPWIRE: the manifest changes which builds the local exception 'exception-1' means (--accept-version 42 takes it)"
+  took 42 --accept-version 42
+}
+
+@test "upstream takes neither name nor node from a product that the program came with" {
+  local p='"status": "assigned"'
+  PRODUCTS="{ \"number\": 7, \"name\": \"experimental\", $p }" manifest 42
+  refused 65 "SCHEMA: manifest products[0]: product 7: 'experimental' clashes with product 65535, 'experimental', node 'experimental'"
+  PRODUCTS="{ \"number\": 7, \"name\": \"seven\", \"node\": \"linux\", $p }" manifest 42
+  refused 65 "SCHEMA: manifest products[0]: product 7: 'seven' clashes with product 3, 'linux', node 'linux'"
+  PRODUCTS="{ \"number\": 2, \"name\": \"gplpv-windows\", \"node\": \"moved\", $p }" manifest 42
+  refused 65 "SCHEMA: manifest products[0]: product 2: device models look it up as 'gplpv-windows', its node cannot be 'moved'"
+  PRODUCTS="{ \"number\": 7, \"name\": \"seven \", $p }" manifest 42
+  refused 65 "SCHEMA: manifest products[0]: product 7: 'seven ' begins or ends with a space"
+  # Another name, without a node: the node stays where device models look.
+  PRODUCTS="{ \"number\": 2, \"name\": \"james\", $p }" manifest 42
+  took 42
+  run_json 0 product show 2
+  [ "$(json '[.name, .node]')" = '["james","gplpv-windows"]' ]
+}
+
+@test "as many products as there are numbers are a matter of seconds" {
+  # Not into the environment: it is too long for that.
+  PRODUCTS=$(seq 1000 60999 | sed 's/.*/{ "number": &, "name": "p&", "status": "assigned" }/' | paste -sd,)
+  manifest 42
+  unset PRODUCTS
+  timeout 60 bash -c "$(declare -f xb_run cli_faketime); xb_run sync --no-apply" >got.out
+  grep -q '^products: 60000 added' got.out
 }

@@ -928,6 +928,6 @@ END
   PRODUCTS=$(seq 1000 60999 | sed 's/.*/{ "number": &, "name": "p&", "status": "assigned" }/' | paste -sd,)
   manifest 42
   unset PRODUCTS
-  timeout 60 bash -c "$(declare -f xb_run cli_faketime); xb_run sync --no-apply" >got.out
+  timeout 60 bash -c "$(declare -f xb_run cli_faketime); XB='$XB' xb_run sync --no-apply" >got.out
   grep -q '^products: 60000 added' got.out
 }

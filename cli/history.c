@@ -111,11 +111,24 @@ static void show_row(struct out *out, const struct history_row *h)
 	out_close(out);
 }
 
+/*
+ * Rows about the product itself, and about its entries and exceptions: those name its number. In
+ * canonical JSON a quote within a text is escaped, so MEMBER can stand nowhere else.
+ */
+static bool concerns(const struct history_row *h, const char *subject, const char *member)
+{
+	if (strcmp(h->subject, subject) == 0)
+		return true;
+	if (strncmp(h->subject, "entry ", 6) != 0 && strncmp(h->subject, "exception ", 10) != 0)
+		return false;
+	return (h->before && strstr(h->before, member)) || (h->after && strstr(h->after, member));
+}
+
 static int run(struct cli *cli, struct err *err)
 {
 	const struct history_args *a = cli->args;
 	CLEANUP(history_rows_free) struct history_rows *rows = NULL;
-	CLEANUP(free) char *subject = NULL;
+	CLEANUP(free) char *subject = NULL, *member = NULL;
 	int r;
 
 	if (a->verify && (cli->n_args || a->has_since))
@@ -129,14 +142,16 @@ static int run(struct cli *cli, struct err *err)
 		if (r < 0)
 			return r;
 		subject = xasprintf("product %" PRIu16, s.product->number);
+		member = xasprintf("\"product\":%" PRIu16 ",", s.product->number);
 	}
-	r = history_list(cli->db, a->has_since ? a->since : TIME_NONE, subject, &rows, err);
+	r = history_list(cli->db, a->has_since ? a->since : TIME_NONE, NULL, &rows, err);
 	if (r < 0)
 		return r;
 	out_table(cli->out, ">SEQ|TIME|WHO|ACT|SUBJECT|REASON");
 	out_list(cli->out, "history");
 	for (size_t i = 0; i < rows->n; i++)
-		show_row(cli->out, &rows->row[i]);
+		if (!subject || concerns(&rows->row[i], subject, member))
+			show_row(cli->out, &rows->row[i]);
 	out_close(cli->out);
 	out_table_end(cli->out);
 	return 0;
@@ -147,6 +162,7 @@ const struct verb verb_history = {
 	.name = "history",
 	.args_doc = "[PRODUCT]",
 	.summary = "show who changed what, when and why",
+	.help = "With PRODUCT only what concerns it, its entries and its exceptions.",
 	.needs = NEED_DB_READ,
 	.max_args = 1,
 	.options = options,

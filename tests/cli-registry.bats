@@ -315,6 +315,13 @@ END
     '[["allocate","product 6","2026-11-20T12:00:00Z"]]' ]
   run_json 0 history first
   [ "$(json '.history | length')" = 1 ]
+  xb_status 0 add first 7 --reason '"product":3,'
+  xb_status 0 add 3 const:1:1 --reason other --whole-family
+  xb_status 0 exception add first 7 --reason x --owner y
+  run_json 0 history first
+  [ "$(json '[.history[].subject]')" = '["product 6","entry local-1","exception exception-1"]' ]
+  run_json 0 history 3
+  [ "$(json '[.history[].subject]')" = '["product 3","entry local-2"]' ]
   xb_status 66 history nobody
   xb 64 history first --verify <<'END'
 --

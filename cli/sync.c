@@ -128,7 +128,8 @@ static void show_progress(void *ctx, const char *what, uint64_t done, uint64_t a
 {
 	struct cli *cli = ctx;
 
-	out_progress(cli->out, what, (size_t)done, (size_t)all);
+	if (all)
+		out_progress(cli->out, what, (size_t)done, (size_t)all);
 }
 
 static void show_counts(struct cli *cli, const char *what, const struct pull_counts *n)

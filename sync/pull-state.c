@@ -215,7 +215,8 @@ int pull_keyring_set(struct db *db, const struct config *c, const struct keyring
 		     struct err *err)
 {
 	CLEANUP(keyring_free) struct keyring *base = NULL;
-	CLEANUP(free) char *text = NULL, *base_digest = NULL;
+	CLEANUP(free) char *base_digest = NULL;
+	CLEANUP(free) char *text = NULL;
 	size_t n = 0;
 	FILE *f;
 	int r;

@@ -126,6 +126,7 @@ static int examine(struct pull *p, const struct verified *v, struct candidate *c
 {
 	CLEANUP(manifest_free) struct manifest *m = NULL;
 	int64_t now = db_now(p->db);
+	bool same;
 	int r;
 
 	c->digest = xstrdup(verified_digest(v));
@@ -137,14 +138,11 @@ static int examine(struct pull *p, const struct verified *v, struct candidate *c
 	r = gate_version(p->last, m, c->digest, p->o->accept_version, err);
 	if (r < 0)
 		return r;
-	if (r == 0)
-		c->manifest = TAKE(m);
-	r = gate_issued(c->manifest ? c->manifest->issued : m->issued, now, err);
-	if (r < 0)
+	same = r == 1;
+	if ((r = gate_issued(m->issued, now, err)) < 0 ||
+	    (r = gate_expires(m->expires, now, err)) < 0 || same)
 		return r;
-	r = gate_expires(c->manifest ? c->manifest->expires : m->expires, now, err);
-	if (r < 0 || !c->manifest)
-		return r;
+	c->manifest = TAKE(m);
 	return check_rotation(p, v, c, err);
 }
 

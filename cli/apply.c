@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "cli/file.h"
+#include "cli/impact.h"
+#include "registry/acceptance.h"
 #include "registry/history.h"
 #include "sync/pull.h"
 
@@ -55,13 +57,15 @@ int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err)
 struct planned {
 	struct blacklist *blacklist;
 	struct apply_plan *plan;
-	uint64_t manifest; /* version of the last one that was taken */
+	struct impact *impact; /* on guests, compared with what is live */
+	uint64_t manifest;     /* version of the last one that was taken */
 	bool prune;
 	bool exact; /* this plan or nothing: what somebody has read and saved */
 };
 
 static void planned_end(struct planned *p)
 {
+	impact_free(TAKE(p->impact));
 	blacklist_free(TAKE(p->blacklist));
 	apply_plan_free(TAKE(p->plan));
 }
@@ -81,6 +85,49 @@ static int make_plan(struct cli *cli, bool prune, struct planned *p, struct err 
 	if (r == 0)
 		p->manifest = state->version;
 	return r;
+}
+
+static bool plan_grows(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++) {
+		if (plan->change[i].acts && !plan->change[i].have_value)
+			return true;
+	}
+	return false;
+}
+
+#define APPLY_HINT                                                             \
+	"make an exception, or 'xenblacklist apply --accept-impact=ID' takes " \
+	"that entry"
+
+/* Whom a plan hits, compared with what is live. */
+static int compare_impact(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
+			  struct impact **ret, struct err *err)
+{
+	CLEANUP(impact_free) struct impact *impact = NULL;
+	int r = impact_new(cli->db, &impact, err);
+
+	if (r < 0)
+		return r;
+	impact_before_live(impact, plan->live, cli->config->nodes_dom0_only, b);
+	r = impact_after(impact, cli->db, b, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE(impact);
+	return 0;
+}
+
+/* The same, told unless TOLD_BEFORE, by what changed the registry, is all of it. */
+static int look_at_impact(struct cli *cli, struct planned *p, bool told_before, struct err *err)
+{
+	int r = compare_impact(cli, p->blacklist, p->plan, &p->impact, err);
+
+	if (r < 0)
+		return r;
+	if (!told_before || p->impact->n_hit > cli->impact_hits)
+		impact_show(cli, p->impact, p->blacklist,
+			    !told_before && plan_grows(p->plan->plan));
+	return 0;
 }
 
 static char change_sign(const struct change *c)
@@ -221,13 +268,37 @@ static void show_counts(struct out *out, const struct planned *p, const char *te
 			 n.foreign, PLURAL(n.foreign));
 }
 
+/* Builds that no node is made for although an entry covers them. */
+static void show_exceptions(struct cli *cli, const struct planned *p)
+{
+	const struct exceptions *xs = blacklist_exceptions(p->blacklist);
+
+	out_list(cli->out, "exceptions");
+	for (size_t i = 0; i < xs->n; i++) {
+		const struct exception *x = xs->exception[i];
+		char date[TIME_TEXT_MAX];
+
+		if (x->expires != TIME_NONE && x->expires <= cli->now)
+			continue;
+		out_str(cli->out, NULL, x->id);
+		out_note(cli->out, "exception '%s' of %s: product %" PRIu16 ", %s%s%s", x->id,
+			 x->owner, x->product, x->builds, x->expires == TIME_NONE ? "" : ", until ",
+			 time_text(x->expires, date));
+	}
+	out_close(cli->out);
+}
+
 /* ---- plan ---- */
 
-enum { OPT_EXIT_CODE = 0x100, OPT_OUT, OPT_PLAN, OPT_DRY_RUN, OPT_PRUNE };
+enum { OPT_EXIT_CODE = 0x100, OPT_OUT, OPT_PLAN, OPT_DRY_RUN, OPT_PRUNE, OPT_ACCEPT_IMPACT };
+
+#define ACCEPTED_MAX 64
 
 struct plan_args {
-	bool exit_code, prune, dry_run;
+	bool exit_code, prune, dry_run, accept_all;
 	const char *out, *plan;
+	const char *accept[ACCEPTED_MAX];
+	size_t n_accept;
 };
 
 static const struct argp_option plan_options[] = {
@@ -251,6 +322,15 @@ static int plan_option(struct cli *cli, int key, const char *arg, struct err *er
 	case OPT_DRY_RUN:
 		a->dry_run = true;
 		return 0;
+	case OPT_ACCEPT_IMPACT:
+		if (!arg)
+			a->accept_all = true;
+		else if (a->n_accept == ACCEPTED_MAX)
+			return err_set(err, ERR_USAGE, "more than %d entries accepted",
+				       ACCEPTED_MAX);
+		else
+			return option_text("--accept-impact", arg, &a->accept[a->n_accept++], err);
+		return 0;
 	}
 	if (!*arg)
 		return err_set(err, ERR_USAGE, "empty file name");
@@ -268,6 +348,12 @@ static int plan_run(struct cli *cli, struct err *err)
 		return r;
 	show_plan(cli->out, &p, true);
 	show_counts(cli->out, &p, "to add");
+	show_exceptions(cli, &p);
+	r = look_at_impact(cli, &p, false, err);
+	if (r < 0)
+		return r;
+	if (cli->config->impact_refuse && p.impact->n_refused)
+		out_warn(cli->out, "'apply' will refuse this (IMPACT) without '--accept-impact'");
 	if (a->out) {
 		CLEANUP(free) char *text = plan_text(&p);
 
@@ -300,6 +386,10 @@ static const struct argp_option apply_options[] = {
 	  0 },
 	{ "dry-run", OPT_DRY_RUN, NULL, 0, "Only show what would be done", 0 },
 	{ "prune", OPT_PRUNE, NULL, 0, "Also remove nodes that somebody else has made", 0 },
+	{ "accept-impact", OPT_ACCEPT_IMPACT, "ID", OPTION_ARG_OPTIONAL,
+	  "With '[policy] impact = refuse': guests may lose their drivers, in this run, or to the "
+	  "entry ID for good; may be repeated",
+	  0 },
 	{ 0 },
 };
 
@@ -372,16 +462,64 @@ static int record_apply(struct cli *cli, const struct apply_plan *plan, struct e
 	return r < 0 ? err_wrap(err, "xenstore is as planned, but history is not") : 0;
 }
 
-int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
-		   bool prune, struct err *err)
+static int carry_out(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
+		     bool prune, bool exact, struct err *err)
 {
 	struct apply_options o = cli_apply_options(cli, prune);
 	int r;
 
 	if (!plan->plan->n_acts)
 		return 0;
+	o.exact = exact;
 	r = apply_run(b, cli->store, &o, plan, err);
 	return r < 0 ? r : record_apply(cli, plan, err);
+}
+
+int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
+		   bool prune, struct err *err)
+{
+	CLEANUP(impact_free) struct impact *impact = NULL;
+	int r = compare_impact(cli, b, plan, &impact, err);
+
+	if (r == 0)
+		r = impact_policy(cli, impact, APPLY_HINT, err);
+	return r < 0 ? r : carry_out(cli, b, plan, prune, false, err);
+}
+
+/* Which entries' impact the options take, and whether that is enough. Nothing is written yet. */
+static int check_impact(struct cli *cli, struct planned *p, struct err *err)
+{
+	const struct plan_args *a = cli->args;
+	int r = 0;
+
+	for (size_t i = 0; i < a->n_accept && r == 0; i++) {
+		CLEANUP(entry_free) struct entry *e = NULL;
+
+		r = entry_find(cli->db, a->accept[i], &e, err);
+		if (r == 0)
+			impact_accept(p->impact, a->accept[i]);
+	}
+	if (r < 0)
+		return r;
+	if (a->accept_all)
+		impact_accept_all(p->impact);
+	return impact_policy(cli, p->impact, APPLY_HINT, err);
+}
+
+static int keep_acceptances(struct cli *cli, struct err *err)
+{
+	const struct plan_args *a = cli->args;
+	DB_TX tx = { 0 };
+	int r = 0;
+
+	if (!a->n_accept)
+		return 0;
+	r = cli_need(cli, NEED_DB_WRITE, err);
+	if (r == 0)
+		r = db_begin(cli->db, &tx, err);
+	for (size_t i = 0; i < a->n_accept && r == 0; i++)
+		r = acceptance_add(cli->db, a->accept[i], err);
+	return r < 0 ? r : db_commit(&tx, err);
 }
 
 static int apply_verb_run(struct cli *cli, struct err *err)
@@ -412,8 +550,15 @@ static int apply_verb_run(struct cli *cli, struct err *err)
 	}
 	show_plan(cli->out, &p, a->dry_run || out_is_verbose(cli->out));
 	out_bool(cli->out, "dry_run", a->dry_run);
+	r = look_at_impact(cli, &p, false, err);
+	if (r < 0)
+		return r;
 	if (!a->dry_run) {
-		r = cli_apply_plan(cli, p.blacklist, p.plan, p.prune, err);
+		r = check_impact(cli, &p, err);
+		if (r == 0)
+			r = keep_acceptances(cli, err);
+		if (r == 0)
+			r = carry_out(cli, p.blacklist, p.plan, p.prune, p.exact, err);
 		if (r < 0)
 			return r;
 	}
@@ -443,7 +588,11 @@ static int apply_now(struct cli *cli, struct err *err)
 	if (r == 0)
 		r = make_plan(cli, false, &p, err);
 	if (r == 0)
-		r = cli_apply_plan(cli, p.blacklist, p.plan, p.prune, err);
+		r = look_at_impact(cli, &p, cli->impact_shown, err);
+	if (r == 0)
+		r = impact_policy(cli, p.impact, APPLY_HINT, err);
+	if (r == 0)
+		r = carry_out(cli, p.blacklist, p.plan, p.prune, false, err);
 	if (r < 0)
 		return err_wrap(err, "the registry is changed, xenstore is not");
 	out_int(cli->out, "applied", (int64_t)p.plan->plan->n_acts);

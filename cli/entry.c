@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "cli/apply.h"
+#include "cli/impact.h"
 #include "cli/subject.h"
+#include "registry/acceptance.h"
 #include "registry/blacklist.h"
 #include "registry/near.h"
 
@@ -27,6 +29,7 @@ enum {
 	OPT_OWNER,
 	OPT_APPLY,
 	OPT_EXPIRING,
+	OPT_ACCEPT_IMPACT,
 };
 
 struct entry_args {
@@ -34,7 +37,7 @@ struct entry_args {
 	const char *reference[REFERENCES_MAX];
 	size_t n_references;
 	enum entry_mode mode;
-	bool as_range, whole_family, apply, by_expiry;
+	bool as_range, whole_family, apply, by_expiry, accept_impact;
 	bool has_not_before, has_expires;
 	int64_t not_before, expires;
 };
@@ -75,6 +78,9 @@ static int entry_option(struct cli *cli, int key, const char *arg, struct err *e
 		return 0;
 	case OPT_WHOLE_FAMILY:
 		a->whole_family = true;
+		return 0;
+	case OPT_ACCEPT_IMPACT:
+		a->accept_impact = true;
 		return 0;
 	default:
 		a->apply = true;
@@ -195,6 +201,54 @@ static int parse_set(struct cli *cli, const struct subject *s, const char *text,
 	return 0;
 }
 
+/* ---- whom a change hits ---- */
+
+#define ACCEPT_HINT "make an exception, or say '--accept-impact'"
+
+/* Inside the transaction, before the change. AT: the moment that it is about. */
+static int before_change(struct cli *cli, int64_t at, struct impact **ret, struct err *err)
+{
+	CLEANUP(blacklist_free) struct blacklist *before = NULL;
+	int r = impact_new(cli->db, ret, err);
+
+	if (r < 0 || !(*ret)->n)
+		return r;
+	r = blacklist_load(cli->db, at, &before, err);
+	if (r == 0)
+		impact_before(*ret, before);
+	return r;
+}
+
+/* Every entry that decides about a guest that is hit. */
+static int accept_hits(struct cli *cli, struct impact *i, struct err *err)
+{
+	int r = 0;
+
+	for (size_t k = 0; k < i->n_hit && r == 0; k++) {
+		if (!i->guest[k].accepted && i->guest[k].effect == IMPACT_LOSES)
+			r = acceptance_add(cli->db, i->guest[k].entry->id, err);
+	}
+	impact_accept_all(i);
+	return r;
+}
+
+/* Inside the transaction, after the change: told, and refused if that is the policy. */
+static int after_change(struct cli *cli, int64_t at, struct impact *i, bool grows, struct err *err)
+{
+	const struct entry_args *a = cli->args;
+	CLEANUP(blacklist_free) struct blacklist *after = NULL;
+	int r = blacklist_load(cli->db, at, &after, err);
+
+	if (r == 0)
+		r = impact_after(i, cli->db, after, err);
+	if (r == 0 && a->accept_impact)
+		r = accept_hits(cli, i, err);
+	if (r < 0)
+		return r;
+	impact_show(cli, i, after, grows);
+	return impact_policy(cli, i, ACCEPT_HINT, err);
+}
+
 /* ---- add ---- */
 
 static const struct argp_option add_options[] = {
@@ -209,6 +263,8 @@ static const struct argp_option add_options[] = {
 	  "Publish under _ranges, for xenblacklistd only, not one node a build", 0 },
 	{ "whole-family", OPT_WHOLE_FAMILY, NULL, 0,
 	  "Yes, every version of the driver: needed for 'all' and for constant encodings", 0 },
+	{ "accept-impact", OPT_ACCEPT_IMPACT, NULL, 0,
+	  "With '[policy] impact = refuse': guests may lose their drivers to this entry", 0 },
 	{ "apply", OPT_APPLY, NULL, 0, "Apply to xenstore at once", 0 },
 	{ 0 },
 };
@@ -248,9 +304,11 @@ static int add_run(struct cli *cli, struct err *err)
 	const struct entry_args *a = cli->args;
 	CLEANUP(builds_free) struct builds *builds = NULL;
 	CLEANUP(entry_free) struct entry *e = NULL;
+	CLEANUP(impact_free) struct impact *impact = NULL;
 	SUBJECT s = { 0 };
 	DB_TX tx = { 0 };
 	size_t nodes;
+	int64_t at;
 	int r;
 
 	if (!a->reason)
@@ -267,11 +325,18 @@ static int add_run(struct cli *cli, struct err *err)
 	say_dates(cli, a);
 	e = xcalloc(1, sizeof(*e));
 	fill_entry(e, cli, &s);
+	at = e->not_before != TIME_NONE && e->not_before > cli->now ? e->not_before : cli->now;
 	r = db_begin(cli->db, &tx, err);
 	if (r == 0)
+		r = before_change(cli, at, &impact, err);
+	if (r == 0)
 		r = entry_add(cli->db, e, err);
+	if (r == 0 && a->accept_impact)
+		r = acceptance_add(cli->db, e->id, err);
 	if (r == 0)
 		r = cli_desired(cli, &nodes, err);
+	if (r == 0)
+		r = after_change(cli, at, impact, e->expires == TIME_NONE || e->expires > at, err);
 	if (r == 0)
 		r = db_commit(&tx, err);
 	if (r < 0)
@@ -647,15 +712,26 @@ const struct verb verb_exception_add = {
 	.run = exception_add_run,
 };
 
+static const struct argp_option exception_remove_options[] = {
+	{ "reason", OPT_REASON, "TEXT", 0, "Why, for the history", 0 },
+	{ "accept-impact", OPT_ACCEPT_IMPACT, NULL, 0,
+	  "With '[policy] impact = refuse': guests may lose their drivers", 0 },
+	{ "apply", OPT_APPLY, NULL, 0, "Apply to xenstore at once", 0 },
+	{ 0 },
+};
+
 static int exception_remove_run(struct cli *cli, struct err *err)
 {
 	const struct entry_args *a = cli->args;
+	CLEANUP(impact_free) struct impact *impact = NULL;
 	DB_TX tx = { 0 };
 	size_t nodes;
 	int r = cli_need(cli, NEED_CONFIG | NEED_DB_WRITE, err);
 
 	if (r == 0)
 		r = db_begin(cli->db, &tx, err);
+	if (r == 0)
+		r = before_change(cli, cli->now, &impact, err);
 	if (r == 0) {
 		r = exception_remove(cli->db, cli->arg[0], err);
 		if (r < 0)
@@ -663,6 +739,8 @@ static int exception_remove_run(struct cli *cli, struct err *err)
 	}
 	if (r == 0)
 		r = cli_desired(cli, &nodes, err);
+	if (r == 0)
+		r = after_change(cli, cli->now, impact, true, err);
 	if (r == 0)
 		r = db_commit(&tx, err);
 	if (r < 0)
@@ -679,7 +757,7 @@ const struct verb verb_exception_remove = {
 	.summary = "remove an exception",
 	.min_args = 1,
 	.max_args = 1,
-	.options = remove_options,
+	.options = exception_remove_options,
 	.option = entry_option,
 	.args_size = sizeof(struct entry_args),
 	.run = exception_remove_run,

@@ -8,6 +8,7 @@
 
 #include "cli/file.h"
 #include "cli/image.h"
+#include "cli/impact.h"
 #include "cli/subject.h"
 #include "sync/csv.h"
 #include "sync/header.h"
@@ -189,6 +190,12 @@ static int import_header(struct cli *cli, const char *bytes, size_t n, struct er
 
 /* ---- import of a manifest: as sync --from, without apply ---- */
 
+static void show_impact(void *ctx, const struct impact *i, const struct blacklist *after,
+			bool grows)
+{
+	impact_show(ctx, i, after, grows);
+}
+
 static int import_manifest(struct cli *cli, struct err *err)
 {
 	const struct exchange_args *a = cli->args;
@@ -199,6 +206,7 @@ static int import_manifest(struct cli *cli, struct err *err)
 		.signatures = a->signature,
 		.n_signatures = a->n_signatures,
 		.dry_run = a->dry_run,
+		.ctx = cli,
 	};
 	int r = cli_need(cli, NEED_CONFIG | NEED_DB_WRITE, err);
 
@@ -207,6 +215,7 @@ static int import_manifest(struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	o.config = cli->config;
+	o.impact = show_impact;
 	r = pull(cli->db, &o, &result, err);
 	if (r < 0)
 		return r;

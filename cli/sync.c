@@ -4,6 +4,7 @@
  * told when it begins, when it becomes another one, and once a day.
  */
 #include "cli/apply.h"
+#include "cli/impact.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -16,6 +17,7 @@
 
 #define SECTION "Sync"
 #define SIGNATURES_MAX 64
+#define ACCEPTED_MAX 64
 #define WAIT_MAX 86400
 
 enum {
@@ -28,12 +30,15 @@ enum {
 	OPT_SPLAY,
 	OPT_ACCEPT_VERSION,
 	OPT_WHOLE_FAMILY,
+	OPT_ACCEPT_IMPACT,
 };
 
 struct sync_args {
 	const char *url, *from;
 	const char *signature[SIGNATURES_MAX];
 	size_t n_signatures;
+	const char *accept[ACCEPTED_MAX];
+	size_t n_accept;
 	bool dry_run, no_apply, whole_family;
 	uint32_t wait, splay;
 	uint64_t accept_version;
@@ -53,6 +58,11 @@ static int sync_option(struct cli *cli, int key, const char *arg, struct err *er
 	case OPT_WHOLE_FAMILY:
 		a->whole_family = true;
 		return 0;
+	case OPT_ACCEPT_IMPACT:
+		if (a->n_accept == ACCEPTED_MAX)
+			return err_set(err, ERR_USAGE, "more than %d entries accepted",
+				       ACCEPTED_MAX);
+		return option_text("--accept-impact", arg, &a->accept[a->n_accept++], err);
 	case OPT_WAIT:
 		return option_u32("--wait", arg, WAIT_MAX, &a->wait, err);
 	case OPT_SPLAY:
@@ -130,6 +140,12 @@ static void show_progress(void *ctx, const char *what, uint64_t done, uint64_t a
 
 	if (all)
 		out_progress(cli->out, what, (size_t)done, (size_t)all);
+}
+
+static void show_impact(void *ctx, const struct impact *i, const struct blacklist *after,
+			bool grows)
+{
+	impact_show(ctx, i, after, grows);
 }
 
 static void show_counts(struct cli *cli, const char *what, const struct pull_counts *n)
@@ -227,6 +243,9 @@ static struct pull_options pull_options(struct cli *cli)
 				      .dry_run = a->dry_run,
 				      .accept_version = a->accept_version,
 				      .whole_family = a->whole_family,
+				      .impact = show_impact,
+				      .accept_impact = a->accept,
+				      .n_accept_impact = a->n_accept,
 				      .progress = show_progress,
 				      .ctx = cli };
 }
@@ -327,6 +346,10 @@ static const struct argp_option sync_options[] = {
 	  "Take version N although it goes back, grows or shrinks more than the policy allows", 0 },
 	{ "whole-family", OPT_WHOLE_FAMILY, NULL, 0,
 	  "Take entries that stand for every driver of a product", 0 },
+	{ "accept-impact", OPT_ACCEPT_IMPACT, "ID", 0,
+	  "With '[policy] impact = refuse': guests may lose their drivers to the entry ID, until it "
+	  "covers something else; may be repeated",
+	  0 },
 	{ 0 },
 };
 
@@ -373,6 +396,7 @@ static int verify_with(struct cli *cli, struct db *db, struct err *err)
 
 	o.from = cli->arg[0];
 	o.dry_run = true;
+	o.impact = NULL;
 	r = pull(db, &o, &result, err);
 	if (r == 0)
 		show_result(cli, result, "is good");

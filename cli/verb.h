@@ -35,6 +35,8 @@ struct cli {
 	void *args;	    /* verb->args_size zeroed bytes: the verb's own options */
 	char **arg;	    /* positional arguments, verb->min_args to verb->max_args */
 	size_t n_args;
+	bool impact_shown; /* impact_show() was called, about so many hits */
+	size_t impact_hits;
 
 	/* Open when the verb declared the need or called cli_need(); else NULL. */
 	const struct config *config;

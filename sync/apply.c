@@ -30,6 +30,7 @@ void apply_plan_free(struct apply_plan *p)
 	if (!p)
 		return;
 	plan_free(p->plan);
+	tree_free(p->live);
 	free(p);
 }
 
@@ -65,6 +66,7 @@ int apply_plan(const struct blacklist *b, struct store *s, const struct apply_op
 	digest_hex(registry, p->registry_digest);
 	digest_tree(tree, actual);
 	digest_hex(tree, p->tree_digest);
+	p->live = TAKE(actual);
 	*ret = TAKE(p);
 	return 0;
 }

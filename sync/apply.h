@@ -23,6 +23,7 @@ struct apply_options {
  */
 struct apply_plan {
 	struct plan *plan;
+	struct tree *live; /* what is there, of NODES_ROOT */
 	uint64_t generation;
 	char registry_digest[DIGEST_HEX], tree_digest[DIGEST_HEX];
 };

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "registry/acceptance.h"
 #include "registry/history.h"
 #include "sync/gates.h"
 #include "sync/nodes.h"
@@ -37,6 +38,7 @@ struct pull {
 	char *trust; /* digest of keys */
 	struct fetcher *fetcher;
 	struct pull_result *result;
+	struct impact *impact; /* NULL: nobody asks */
 };
 
 static void candidate_free(struct candidate *c)
@@ -58,6 +60,7 @@ static void pull_clear(struct pull *p)
 	free(p->trust);
 	fetcher_close(p->fetcher);
 	pull_result_free(p->result);
+	impact_free(p->impact);
 }
 #define PULL __attribute__((__cleanup__(pull_clear))) struct pull
 
@@ -316,8 +319,50 @@ static int tripwires(struct pull *p, const struct coverage *before, const struct
 	return 0;
 }
 
+/* Before anything is changed. Without sightings what was blacklisted is nobody's concern. */
+static int before_change(struct pull *p, struct err *err)
+{
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	int r;
+
+	if (!p->o->impact)
+		return 0;
+	r = impact_new(p->db, &p->impact, err);
+	if (r < 0 || !p->impact->n)
+		return r;
+	r = blacklist_load(p->db, db_now(p->db), &b, err);
+	if (r == 0)
+		impact_before(p->impact, b);
+	return r;
+}
+
+static int check_impact(struct pull *p, const struct blacklist *after, struct err *err)
+{
+	int r;
+
+	if (!p->impact)
+		return 0;
+	r = impact_after(p->impact, p->db, after, err);
+	if (r < 0)
+		return r;
+	p->o->impact(p->o->ctx, p->impact, after, p->result->new_builds > 0);
+	if (!p->o->config->impact_refuse)
+		return 0;
+	return impact_gate(p->impact, "make an exception, or '--accept-impact ID' takes that entry",
+			   err);
+}
+
+static int accept_impact(struct pull *p, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->o->n_accept_impact && r == 0; i++)
+		r = acceptance_add(p->db, p->o->accept_impact[i], err);
+	return r;
+}
+
 /* What could not be published later must not be taken now. */
-static int check_budget(struct pull *p, struct err *err)
+static int check_outcome(struct pull *p, struct err *err)
 {
 	const struct config *c = p->o->config;
 	struct nodes_options o = { .dom0_only = c->nodes_dom0_only,
@@ -327,7 +372,9 @@ static int check_budget(struct pull *p, struct err *err)
 	CLEANUP(tree_free) struct tree *tree = NULL;
 	int r = blacklist_load(p->db, db_now(p->db), &b, err);
 
-	return r < 0 ? r : nodes_desired(b, &o, &tree, err);
+	if (r < 0 || (r = nodes_desired(b, &o, &tree, err)) < 0)
+		return r;
+	return check_impact(p, b, err);
 }
 
 static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_coverage,
@@ -420,16 +467,17 @@ static int record(struct pull *p, const struct candidate *c, struct err *err)
 static int write_manifest(struct pull *p, struct candidate *c, struct err *err)
 {
 	struct manifest *m = c->manifest;
-	int r = replace_entries(p, m, err);
+	int r = before_change(p, err);
 
-	if (r < 0)
+	if (r < 0 || (r = replace_entries(p, m, err)) < 0)
 		return r;
 	if ((r = record(p, c, err)) < 0)
 		return r;
 	/* They are rows now; what comes next loads them from there. */
 	entries_free(TAKE(m->entries));
 	m->entries = xcalloc(1, sizeof(*m->entries));
-	if ((r = check_budget(p, err)) < 0 || (r = pull_state_change(p->db, m, c->digest, err)) < 0)
+	if ((r = accept_impact(p, err)) < 0 || (r = check_outcome(p, err)) < 0 ||
+	    (r = pull_state_change(p->db, m, c->digest, err)) < 0)
 		return r;
 	if (!c->rotated)
 		return 0;
@@ -447,8 +495,8 @@ static int commit(struct pull *p, struct candidate *c, struct err *err)
 	if (p->o->progress)
 		p->o->progress(p->o->ctx, "registry", 0, 0);
 	r = db_begin(p->db, &tx, err);
-	if (r == 0 && c->manifest)
-		r = write_manifest(p, c, err);
+	if (r == 0)
+		r = c->manifest ? write_manifest(p, c, err) : accept_impact(p, err);
 	if (r < 0)
 		return r;
 	/* A 304 brings no new validators of its own: those that were sent still hold. */

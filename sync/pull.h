@@ -9,6 +9,7 @@
  */
 #include "registry/config.h"
 #include "registry/db.h"
+#include "sync/impact.h"
 #include "sync/manifest.h"
 
 /* Two clocks are never equal: what was issued this much later than now is still taken. */
@@ -24,6 +25,11 @@ struct pull_options {
 	bool dry_run;		 /* everything but the commit */
 	uint64_t accept_version; /* go back to this version deliberately; 0: never */
 	bool whole_family;	 /* as [policy] family = allow */
+	/* Told whom a new list hits, before it is taken or refused; NULL: nobody asks. */
+	void (*impact)(void *ctx, const struct impact *i, const struct blacklist *after,
+		       bool grows);
+	const char *const *accept_impact; /* ids of entries whose impact is meant */
+	size_t n_accept_impact;
 	/*
 	 * A last gate, or NULL: called in the transaction with the new rows in place, before the
 	 * commit; what it refuses is not taken.
@@ -63,8 +69,9 @@ DEFINE_CLEANUP(struct pull_result *, pull_result_free)
  * DB is open for writing, also for dry_run (the transaction is rolled back). Takes the lock of
  * pull_lock() for granted. Gates in order: signature (BADSIG, THRESHOLD), format (SCHEMA,
  * CRITICAL), version (ROLLBACK, SAMEVERSION), dates (FUTURE, EXPIRED; also on 304 and for the
- * same manifest), key rotation (THRESHOLD), tripwires (TRIPWIRE, BUDGET).
- * ERR_CONFIG: neither URL nor file, or no usable keys. ERR_NOT_FOUND: no such file.
+ * same manifest), key rotation (THRESHOLD), tripwires (TRIPWIRE, BUDGET), guests (IMPACT).
+ * ERR_CONFIG: neither URL nor file, or no usable keys. ERR_NOT_FOUND: no such file, or no entry
+ * whose impact to accept.
  */
 int pull(struct db *db, const struct pull_options *o, struct pull_result **ret, struct err *err);
 

@@ -61,11 +61,15 @@ END
 + xenserver-windows-v7-0- r0  xb1:
 + xenserver-windows-v7-0-/1 r0  xb1:T-3
 12 nodes to add, 0 changed, 0 removed
+--
+xenblacklist: plan: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   run xenstore-exists /mh
   [ "$status" -ne 0 ]
   xb 0 apply <<'END'
 12 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   # As the stock tool sees it; oxenstored lists in another order.
   xenstore-ls -p -f $root | tr -s ' .' ' ' | sort >tree
@@ -129,6 +133,8 @@ END
     '{"extra":1,"missing":2,"wrong-access":3,"wrong-spelling":1,"wrong-value":2}' ]
   xb 0 apply <<'END'
 2 nodes added, 5 changed, 2 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   clean
   [ "$(xenstore-read $root/experimental/524801)" = xb1:T-1 ]
@@ -143,6 +149,7 @@ END
   xb 0 apply <<'END'
 9 nodes added, 2 changed, 0 removed
 --
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: apply: 3 nodes made by somebody else, left alone (see '--prune')
 END
   [ "$(xenstore-read $root/experimental/524800)" = "" ]
@@ -177,6 +184,8 @@ END
   xb_status 1 plan --exit-code --out p
   xb 0 apply --plan p <<'END'
 12 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   clean
   xb_status 65 apply --plan p
@@ -264,6 +273,8 @@ END
   xb_status 0 add experimental 1..10000 --reason test --id BIG
   xb 0 apply <<'END'
 10004 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   clean
   xb_status 1 check --live experimental 9999
@@ -272,6 +283,8 @@ END
   xenstore-chmod $root/experimental/7000 n0
   xb 0 apply <<'END'
 1 node added, 2 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   xb_status 0 remove BIG
   xb 0 apply <<'END'
@@ -288,6 +301,8 @@ END
   sandbox_again
   xb 0 apply <<'END'
 12 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
 }
 

@@ -25,6 +25,7 @@ nodes() {
 XSA-468
 --
 xenblacklist: add: 3 builds, 3 nodes
+xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: add: 7 nodes wait for 'xenblacklist apply'
 END
   xb 0 list <<'END'
@@ -40,10 +41,16 @@ END
 + experimental/524801 r0  xb1:XSA-468
 + experimental/524802 r0  xb1:XSA-468
 7 nodes to add, 0 changed, 0 removed
+--
+xenblacklist: plan: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   xb 1 check 65535 xen-win:8.2.1 <<<'blacklisted: XSA-468: they crash'
   xb 0 check --live 65535 524801 <<<'allowed'
-  xb 0 apply <<<'7 nodes added, 0 changed, 0 removed'
+  xb 0 apply <<'END'
+7 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
+END
   xb 0 plan --exit-code <<<'nothing to do'
   [ "$(nodes experimental)" = '524800 524801 524802 ' ]
   [ "$(xenstore-read /mh/driver-blacklist/experimental/524801)" = xb1:XSA-468 ]
@@ -117,6 +124,7 @@ END
   xb 0 exception remove exception-1 --apply <<'END'
 exception-1
 --
+xenblacklist: exception remove: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: exception remove: 1 node changed in xenstore
 END
   [ "$(nodes experimental)" = '524800 524801 524802 ' ]
@@ -155,6 +163,7 @@ END
 local-1
 --
 xenblacklist: add: 256 builds, audit only: no node is published
+xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: add: no node waits for 'xenblacklist apply'
 END
   xb 0 check 65535 linux-kvc8:5.10.3 <<<'allowed: audit only: local-1: many'
@@ -165,6 +174,7 @@ END
 local-1
 --
 xenblacklist: add: 3 builds, 5 nodes
+xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: add: 9 nodes changed in xenstore
 END
   [ "$(nodes experimental)" = '-2147483648 -1 2147483647 2147483648 4294967295 ' ]
@@ -195,6 +205,7 @@ END
 local-1
 --
 xenblacklist: add: 100000 builds, published as a range: stock device models do not see it, xenblacklistd does
+xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: add: 6 nodes changed in xenstore
 END
   xb 1 check --live 3 77777 <<<'blacklisted: /mh/driver-blacklist/linux/_ranges/1-100000'
@@ -237,7 +248,11 @@ END
   xb_status 0 plan --out one.plan
   xb_status 0 plan --out two.plan
   cmp one.plan two.plan
-  xb 0 apply --plan one.plan <<<'5 nodes added, 0 changed, 0 removed'
+  xb 0 apply --plan one.plan <<'END'
+5 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
+END
   xb 65 apply --plan two.plan <<'END'
 --
 xenblacklist: apply: STALE: the registry has changed since plan 'two.plan' was made, make a new one
@@ -292,6 +307,7 @@ END
   xb 0 apply <<'END'
 1 node added, 2 changed, 1 removed
 --
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: apply: 1 node made by somebody else, left alone (see '--prune')
 END
   [ "$(xenstore-read /mh/driver-blacklist/experimental/77)" = mine ]
@@ -402,7 +418,11 @@ END
 
 @test "progress: on a terminal, not in a file, not with -q" {
   xb_status 0 add 65535 1..3000 --reason a -q
-  xb 0 apply <<<'3004 nodes added, 0 changed, 0 removed'
+  xb 0 apply <<'END'
+3004 nodes added, 0 changed, 0 removed
+--
+xenblacklist: apply: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
+END
   xb_status 0 remove local-1
   TERM=xterm script -qec "$XB apply" /dev/null </dev/null >tty.out
   grep -q 'nodes [0-9]*/[0-9]*' tty.out

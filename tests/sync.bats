@@ -113,6 +113,8 @@ faulty() {
 manifest 42 taken: signed by $A, expires 2026-12-20T00:00:00Z
 entries: 1 added, 0 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
+--
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   xb 1 check 65535 1000 <<'END'
 blacklisted: T-1: r
@@ -125,6 +127,8 @@ END
 manifest 43 taken: signed by $A, expires 2026-12-20T00:00:00Z
 entries: 0 added, 1 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
+--
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
 }
 
@@ -159,6 +163,8 @@ END
 manifest 42 would be taken: signed by $A, expires 2026-12-20T00:00:00Z
 entries: 1 added, 0 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
+--
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
   [ "$before" = "$(sha256sum registry.db)" ]
 }
@@ -210,6 +216,7 @@ manifest 42 taken: signed by $A, expires 2026-12-20T00:00:00Z
 entries: 1 added, 0 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
 --
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: sync: '$(F cut)' was no help: '$(F cut).minisig' by key $A does not match the data
 xenblacklist: sync: '$(F 503)' was no help: cannot fetch '$(F 503)': the server answers with status 503
 END
@@ -259,6 +266,8 @@ END
 manifest 42 taken: signed by $(printf '%s\n' "$A" "$(origin_key_id c)" | sort | paste -sd, | sed 's/,/, /'), expires 2026-12-20T00:00:00Z
 entries: 1 added, 0 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
+--
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 END
 }
 
@@ -309,6 +318,7 @@ manifest 42 taken: signed by $A, expires 2026-12-20T00:00:00Z
 entries: 1 added, 0 changed, 0 removed, 1 in the manifest
 builds: 1 more than before
 --
+xenblacklist: sync: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: sync: the manifest has a member that this program does not know: 'entries.severity' (1 time)
 xenblacklist: sync: the manifest has a member that this program does not know: 'future' (1 time)
 END

@@ -11,6 +11,7 @@
 #include "registry/blacklist.h"
 #include "registry/history.h"
 #include "registry/schema.h"
+#include "registry/sighting.h"
 #include "tests/registry.h"
 
 #define SAVED_TIME 1763650000
@@ -65,6 +66,19 @@ static void content(struct db *db)
 	assert_string_equal(v.audit->id, "SAVED-2");
 }
 
+/* Schema 2 brought sightings. */
+static void observations(struct db *db)
+{
+	CLEANUP(sightings_free) struct sightings *seen = NULL;
+	struct err err = { 0 };
+
+	ok(sighting_list(db, 6, "saved guest", &seen, &err), &err);
+	assert_int_equal(seen->n, 1);
+	assert_int_equal(seen->sighting[0]->build, 260);
+	assert_int_equal(seen->sighting[0]->verdict, SIGHTING_ALLOWED);
+	assert_int_equal(seen->sighting[0]->count, 3);
+}
+
 static void every_saved_schema(void **state)
 {
 	assert_true(schema_n_steps > 1);
@@ -79,6 +93,8 @@ static void every_saved_schema(void **state)
 		if (findings(db) != 0)
 			fail_msg("schema %zu: %s", schema, findings_text());
 		content(db);
+		if (schema >= 2)
+			observations(db);
 		ok(db_generation(db, &after, &err), &err);
 		assert_int_equal(after, before + 1);
 		ok(history_list(db, SAVED_TIME + 1, "registry", &rows, &err), &err);

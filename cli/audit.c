@@ -423,10 +423,16 @@ static void show_findings(struct audit *a)
 static int run(struct cli *cli, struct err *err)
 {
 	AUDIT a = { .cli = cli };
-	int r = blacklist_load(cli->db, cli->now, &a.blacklist, err);
+	int r = audit_integrity(&a, err);
 
 	if (r == 0)
-		r = audit_integrity(&a, err);
+		r = blacklist_load(cli->db, cli->now, &a.blacklist, err);
+	/* Rows that nobody can read any more: what is wrong with them is what was asked. */
+	if (r == -ERR_INVALID && a.n) {
+		damaged(&a, err->msg);
+		show_findings(&a);
+		return EXIT_YES;
+	}
 	if (r == 0)
 		r = audit_products(&a, err);
 	if (r == 0)

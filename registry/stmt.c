@@ -51,6 +51,13 @@ int db_sqlite_error(struct db *db, int code, const char *what, struct err *err)
 		return err_set(err, ERR_IO, "registry '%s': %s", path, text);
 	case SQLITE_TOOBIG:
 		return err_set(err, ERR_INVALID, "%s: text is too long", what);
+	case SQLITE_ERROR:
+		/* Every statement fits the schema that was made: somebody else changed it. */
+		if (strncmp(text, "no such ", 8) == 0)
+			return err_set(err, ERR_INVALID,
+				       "'%s' is damaged (%s): restore it from a backup", path,
+				       text);
+		/* fall through */
 	default:
 		return err_set(err, ERR_INTERNAL, "%s: %s", what, text);
 	}

@@ -87,6 +87,20 @@ wrong-value experimental/3'
   grep -q 'product 1' got.out
 }
 
+@test "a registry that somebody edited until nobody can read its rows" {
+  xb_status 0 add 65535 xen-win:9.1.0 --reason r -q
+  sqlite3 registry.db "UPDATE encoding SET expression = '5'"
+  xb_status 1 audit
+  grep -q '^integrity *registry *encoding xen-win: changed without a record in the history' got.out
+  grep -q "^integrity *registry *product 65535: encoding 'xen-win': " got.out
+  sqlite3 registry.db 'DROP TABLE exception'
+  xb_status 1 audit
+  grep -q '^integrity *registry *schema: table exception is missing' got.out
+  run_json 1 audit
+  xb_status 65 history --verify
+  grep -q "registry.db' is damaged (no such table: exception): restore it from a backup$" got.err
+}
+
 @test "dates: what expires, what has expired, what is overdue" {
   xb_status 0 add 65535 1 --reason a --id soon --expires +3d
   xb_status 0 add 65535 2 --reason a --id gone --expires 2026-11-01

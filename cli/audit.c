@@ -58,8 +58,8 @@ struct audit {
 	struct blacklist *blacklist;
 	struct finding *finding;
 	size_t n, cap;
-	size_t open; /* not repaired */
-	bool unreachable;
+	size_t open;	 /* not repaired */
+	int unreachable; /* 0, or the status to leave with */
 };
 
 static void audit_end(struct audit *a)
@@ -378,9 +378,9 @@ static int audit_xenstore(struct audit *a, struct err *err)
 		r = audit_drift(a, &why);
 	if (r == 0)
 		r = audit_enforcement(a, &why);
-	if (r < 0 && why.kind == ERR_UNREACHABLE) {
+	if (r < 0 && (why.kind == ERR_UNREACHABLE || why.kind == ERR_DENIED)) {
 		find(a, "unreachable", "xenstore", "%s", why.msg);
-		a->unreachable = true;
+		a->unreachable = why.kind == ERR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
 		return 0;
 	}
 	if (r < 0)
@@ -449,7 +449,7 @@ static int run(struct cli *cli, struct err *err)
 		return r;
 	show_findings(&a);
 	if (a.unreachable)
-		return EX_UNAVAILABLE;
+		return a.unreachable;
 	return a.open ? EXIT_YES : 0;
 }
 

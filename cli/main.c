@@ -481,8 +481,9 @@ static int run_verb(struct run *run)
 	int r = -(int)err.kind;
 
 	run->cli.out = out;
+	/* A file that is named has to be right, whether the verb wants it or not. */
 	if (r == 0)
-		r = cli_need(&run->cli, v->needs, &err);
+		r = cli_need(&run->cli, v->needs | (run->globals.config ? NEED_CONFIG : 0), &err);
 	if (r == 0)
 		r = v->run(&run->cli, &err);
 	store_close(TAKE(run->store));

@@ -181,6 +181,9 @@ static enum level judge(const struct cli *cli, const struct facts *f, char ret_w
 	if (!f->published) {
 		level = LEVEL_CRITICAL;
 		why = "the blacklist cannot be published";
+	} else if (!f->reachable && f->store_err.kind == ERR_DENIED) {
+		level = LEVEL_UNKNOWN;
+		why = "this user may not ask xenstore";
 	} else if (!f->reachable) {
 		level = LEVEL_CRITICAL;
 		why = "xenstore cannot be reached";

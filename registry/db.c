@@ -120,6 +120,9 @@ static int connect_to(struct db *db, const char *file, int flags, struct err *er
 
 	disconnect(db);
 	rc = sqlite3_open_v2(file, &db->sqlite, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	if (rc == SQLITE_CANTOPEN && access(file, R_OK) < 0 && errno == EACCES)
+		return err_set(err, ERR_DENIED, "cannot read registry '%s': %s", db->path,
+			       strerror(EACCES));
 	if (rc != SQLITE_OK)
 		return rc == SQLITE_NOMEM ? db_sqlite_error(db, rc, "registry", err)
 					  : err_set(err, ERR_IO, "cannot open registry '%s': %s",

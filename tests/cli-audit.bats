@@ -224,3 +224,33 @@ END
   xb_status 0 explain 3 15
   grep -q '^Nodes: not known: ' got.out
 }
+
+@test "an ordinary user is told what it may not see" {
+  [ "$(id -u)" = 0 ] || return 0
+  local d=$PWD program=$XB lib
+  while [ "$d" != / ] && [ "$d" != /tmp ]; do
+    chmod a+x "$d"
+    d=$(dirname "$d")
+  done
+  xb_status 0 add 65535 2 --reason a --id gone --expires 2026-11-01
+  chmod 644 registry.db
+  # libfaketime shares memory with children: this user has to have its own.
+  cat >as.sh <<'END'
+#!/bin/sh
+lib=$LD_PRELOAD
+unset LD_PRELOAD FAKETIME_SHARED
+END
+  echo "exec setpriv --reuid=12345 --regid=12345 --clear-groups env LD_PRELOAD=\"\$lib\" $program \"\$@\"" >>as.sh
+  chmod +x as.sh
+  XB=./as.sh
+  xb_status 77 audit
+  grep -q '^expired *entry gone' got.out
+  grep -q '^unreachable *xenstore .*run as root$' got.out
+  xb_status 3 status --nagios
+  grep -q '^XENBLACKLIST UNKNOWN - this user may not ask xenstore ' got.out
+  chmod 600 registry.db
+  xb 77 list <<'END'
+--
+xenblacklist: list: cannot read registry './registry.db': Permission denied
+END
+}

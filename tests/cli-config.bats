@@ -98,3 +98,13 @@ END
   XENBLACKLIST_CONFIG=bad.conf xb_status 78 status
   XENBLACKLIST_CONFIG=bad.conf xb_status 0 status --config empty.conf
 }
+
+@test "a configuration that is named has to be right, whatever the verb" {
+  echo '[upstream]
+urll = https://x/' >conf
+  xb 78 list --config conf <<'END'
+--
+xenblacklist: list: 'conf' line 2: unknown key 'urll' in [upstream], did you mean 'url'?
+END
+  xb_status 78 check 3 1 --config none
+}

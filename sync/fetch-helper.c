@@ -423,7 +423,7 @@ static int forbid_calls(bool is_nobody)
 	}
 	if (r == 0 && !is_nobody)
 		r = seccomp_rule_add(ctx, FORBID, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+				     SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 	if (r == 0)
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);

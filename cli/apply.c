@@ -486,24 +486,21 @@ int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct appl
 	return r < 0 ? r : carry_out(cli, b, plan, prune, false, err);
 }
 
-/* Which entries' impact the options take, and whether that is enough. Nothing is written yet. */
-static int check_impact(struct cli *cli, struct planned *p, struct err *err)
+/* What the options take. Nothing is written yet. */
+static int mark_acceptances(struct cli *cli, struct impact *i, struct err *err)
 {
 	const struct plan_args *a = cli->args;
 	int r = 0;
 
-	for (size_t i = 0; i < a->n_accept && r == 0; i++) {
+	for (size_t k = 0; k < a->n_accept && r == 0; k++) {
 		CLEANUP(entry_free) struct entry *e = NULL;
 
-		r = entry_find(cli->db, a->accept[i], &e, err);
-		if (r == 0)
-			impact_accept(p->impact, a->accept[i]);
+		r = entry_find(cli->db, a->accept[k], &e, err);
+		impact_accept(i, a->accept[k]);
 	}
-	if (r < 0)
-		return r;
 	if (a->accept_all)
-		impact_accept_all(p->impact);
-	return impact_policy(cli, p->impact, APPLY_HINT, err);
+		impact_accept_all(i);
+	return r;
 }
 
 static int keep_acceptances(struct cli *cli, struct err *err)
@@ -550,11 +547,14 @@ static int apply_verb_run(struct cli *cli, struct err *err)
 	}
 	show_plan(cli->out, &p, a->dry_run || out_is_verbose(cli->out));
 	out_bool(cli->out, "dry_run", a->dry_run);
-	r = look_at_impact(cli, &p, false, err);
+	r = compare_impact(cli, p.blacklist, p.plan, &p.impact, err);
+	if (r == 0)
+		r = mark_acceptances(cli, p.impact, err);
 	if (r < 0)
 		return r;
+	impact_show(cli, p.impact, p.blacklist, plan_grows(p.plan->plan));
 	if (!a->dry_run) {
-		r = check_impact(cli, &p, err);
+		r = impact_policy(cli, p.impact, APPLY_HINT, err);
 		if (r == 0)
 			r = keep_acceptances(cli, err);
 		if (r == 0)

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "cli/apply.h"
+#include "cli/due.h"
 #include "cli/enforcement.h"
 #include "cli/file.h"
+#include "registry/history.h"
 #include "registry/sighting.h"
 #include "sync/fetch.h"
 #include "sync/pull.h"
@@ -52,7 +54,8 @@ static int option(struct cli *cli, int key, const char *arg, struct err *err)
 struct facts {
 	uint64_t generation;
 	size_t products, conflicts;
-	size_t enforced, audited, waiting, expired, exceptions, due;
+	size_t enforced, audited, waiting, expired, exceptions;
+	struct dues *dues; /* dates of the next days, and those that wait for apply */
 	size_t sightings;
 	struct pull_state *sync;
 	char *failure; /* of the last sync; NULL: it worked */
@@ -72,6 +75,7 @@ static void facts_end(struct facts *f)
 {
 	pull_state_free(TAKE(f->sync));
 	free(TAKE(f->daemon));
+	dues_free(TAKE(f->dues));
 	free(TAKE(f->failure));
 	free(TAKE(f->proxy));
 }
@@ -84,7 +88,7 @@ static void count_rows(const struct blacklist *b, struct facts *f)
 	const struct products *ps = blacklist_products(b);
 	const struct entries *es = blacklist_entries(b);
 	const struct exceptions *xs = blacklist_exceptions(b);
-	int64_t now = blacklist_now(b), soon = now + EXPIRES_SOON;
+	int64_t now = blacklist_now(b);
 
 	f->products = ps->n;
 	for (size_t i = 0; i < ps->n; i++)
@@ -100,14 +104,26 @@ static void count_rows(const struct blacklist *b, struct facts *f)
 			f->audited++;
 		else
 			f->enforced++;
-		f->due += e->expires != TIME_NONE && e->expires > now && e->expires <= soon;
 	}
 	for (size_t i = 0; i < xs->n; i++) {
 		const struct exception *x = xs->exception[i];
 
 		f->exceptions += x->expires == TIME_NONE || x->expires > now;
-		f->due += x->expires != TIME_NONE && x->expires > now && x->expires <= soon;
 	}
+}
+
+static int find_dues(struct cli *cli, const struct blacklist *b, struct facts *f, struct err *err)
+{
+	CLEANUP(history_rows_free) struct history_rows *rows = NULL;
+	int64_t applied = TIME_NONE;
+	int r = f->to_do ? history_list(cli->db, TIME_NONE, "xenstore", &rows, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (rows && rows->n)
+		applied = rows->row[rows->n - 1].time;
+	f->dues = dues_new(b, f->to_do, applied, cli->now + EXPIRES_SOON);
+	return 0;
 }
 
 static void ask_xenstore(struct cli *cli, const struct blacklist *b, struct facts *f)
@@ -165,7 +181,7 @@ static int gather(struct cli *cli, struct facts *f, struct err *err)
 	f->nodes = f->published ? tree->n : 0;
 	ask_xenstore(cli, b, f);
 	count_guests(cli, f);
-	return 0;
+	return find_dues(cli, b, f, err);
 }
 
 /* ---- what it means ---- */
@@ -333,8 +349,11 @@ static void show_text(struct cli *cli, const struct facts *f)
 	row(out, "Entries", "%zu enforced, %zu audited, %zu waiting, %zu expired", f->enforced,
 	    f->audited, f->waiting, f->expired);
 	row(out, "Exceptions", "%zu", f->exceptions);
-	if (f->due)
-		row(out, "Due", "%zu entries or exceptions expire within 7 days", f->due);
+	if (f->dues->n) {
+		CLEANUP(free) char *dues = dues_text(f->dues);
+
+		row(out, "Due", "%s", dues);
+	}
 	show_sync(out, f);
 	if (f->published)
 		row(out, "Nodes", "%zu wanted", f->nodes);
@@ -383,7 +402,8 @@ static void show_json(struct cli *cli, const struct facts *f)
 	out_int(out, "expired", (int64_t)f->expired);
 	out_close(out);
 	out_int(out, "exceptions", (int64_t)f->exceptions);
-	out_int(out, "due", (int64_t)f->due);
+	out_int(out, "due", (int64_t)f->dues->n);
+	dues_json(out, "dates", f->dues);
 	out_object(out, "manifest");
 	out_int(out, "version", (int64_t)f->sync->version);
 	out_time(out, "issued", f->sync->issued);

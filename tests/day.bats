@@ -210,3 +210,22 @@ END
   run_json 0 history --verify
   [ "$(json .intact)" = true ]
 }
+
+@test "status: which dates come, and which wait for apply" {
+  xb_status 0 add 3 5 --reason a --id T-1 --not-before 2026-11-22
+  xb_status 0 add 3 6 --reason a --id T-2 --expires 2026-11-23
+  xb_status 0 add 3 7 --reason a --id T-3 --not-before 2027-01-01
+  xb_status 0 exception add 3 6 --reason a --owner b --expires 2026-11-22T06:00:00Z
+  xb_status 0 apply
+  xb_status 0 status
+  grep -qx "Due  *entry 'T-1' begins 2026-11-22T00:00:00Z, exception 'exception-1' expires 2026-11-22T06:00:00Z, entry 'T-2' expires 2026-11-23T00:00:00Z" got.out
+  sunday
+  run_json 0 status
+  [ "$(json '[.due, (.dates[] | [.kind, .id, .what, .waits])]')" = \
+    '[3,["entry","T-1","begins",true],["exception","exception-1","expires",true],["entry","T-2","expires",false]]' ]
+  xb_status 0 status
+  grep -q "^Due  *entry 'T-1' begins 2026-11-22T00:00:00Z (waits for apply), " got.out
+  xb_status 0 apply
+  run_json 0 status
+  [ "$(json '[.dates[].id]')" = '["T-2"]' ]
+}

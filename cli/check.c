@@ -42,7 +42,7 @@ struct question {
 
 struct checker {
 	struct cli *cli;
-	bool live;
+	bool live, once;
 	struct blacklist *blacklist; /* loaded with the first question that needs it */
 	struct subject *known;	     /* products asked about so far */
 	char **typed;		     /* and as what */
@@ -174,7 +174,9 @@ static int ask(struct checker *c, const struct question *q, const char *prefix, 
 	if (!c->blacklist) {
 		r = cli_need(cli, NEED_DB_READ, err);
 		if (r == 0)
-			r = blacklist_load(cli->db, cli->now, &c->blacklist, err);
+			r = c->once ? blacklist_load_of(cli->db, cli->now, q->product,
+							&c->blacklist, err)
+				    : blacklist_load(cli->db, cli->now, &c->blacklist, err);
 		if (r < 0)
 			return r;
 	}
@@ -331,7 +333,8 @@ static int run(struct cli *cli, struct err *err)
 	const struct check_args *a = cli->args;
 	CHECKER c = { .cli = cli, .live = a->live };
 	struct question q = { 0 };
-	int r;
+	DB_TX tx = { 0 };
+	int r = 0;
 
 	if (strcmp(cli->arg[0], "-") == 0) {
 		if (cli->n_args > 1)
@@ -340,7 +343,13 @@ static int run(struct cli *cli, struct err *err)
 	}
 	if (cli->n_args < 2)
 		return err_set(err, ERR_USAGE, "missing argument, expected PRODUCT BUILD");
-	r = resolve(&c, cli->arg[0], cli->arg[1], &q, err);
+	c.once = true;
+	if (!c.live)
+		r = cli_need(cli, NEED_DB_READ, err);
+	if (r == 0 && !c.live)
+		r = db_snapshot(cli->db, &tx, err);
+	if (r == 0)
+		r = resolve(&c, cli->arg[0], cli->arg[1], &q, err);
 	return r < 0 ? r : ask(&c, &q, "", err);
 }
 

@@ -74,12 +74,13 @@ void blacklist_free(struct blacklist *b)
 
 /* ---- loading ---- */
 
-static int read_rows(struct blacklist *b, struct db *db, struct err *err)
+static int read_rows(struct blacklist *b, struct db *db, const uint16_t *only, struct err *err)
 {
 	int r = db_generation(db, &b->generation, err);
 
 	if (r < 0 || (r = product_list(db, &b->products, err)) < 0 ||
-	    (r = entry_list(db, &b->entries, err)) < 0)
+	    (r = only ? entry_list_of(db, *only, &b->entries, err)
+		      : entry_list(db, &b->entries, err)) < 0)
 		return r;
 	return exception_list(db, &b->exceptions, err);
 }
@@ -221,14 +222,15 @@ static int scope_index(struct blacklist *b, struct scope *s, struct err *err)
 	return 0;
 }
 
-int blacklist_load(struct db *db, int64_t now, struct blacklist **ret, struct err *err)
+static int load(struct db *db, int64_t now, const uint16_t *only, struct blacklist **ret,
+		struct err *err)
 {
 	CLEANUP(blacklist_free) struct blacklist *b = xcalloc(1, sizeof(*b));
 	DB_TX tx = { 0 };
 	int r = db_snapshot(db, &tx, err);
 
 	b->now = now;
-	if (r < 0 || (r = read_rows(b, db, err)) < 0 || (r = parse_rows(b, db, err)) < 0)
+	if (r < 0 || (r = read_rows(b, db, only, err)) < 0 || (r = parse_rows(b, db, err)) < 0)
 		return r;
 	sort_into_scopes(b);
 	b->published = xcalloc(b->products->n, sizeof(*b->published));
@@ -238,6 +240,17 @@ int blacklist_load(struct db *db, int64_t now, struct blacklist **ret, struct er
 	}
 	*ret = TAKE(b);
 	return 0;
+}
+
+int blacklist_load(struct db *db, int64_t now, struct blacklist **ret, struct err *err)
+{
+	return load(db, now, NULL, ret, err);
+}
+
+int blacklist_load_of(struct db *db, int64_t now, uint16_t product, struct blacklist **ret,
+		      struct err *err)
+{
+	return load(db, now, &product, ret, err);
 }
 
 /* ---- answers ---- */

@@ -14,6 +14,9 @@
 struct blacklist;
 
 int blacklist_load(struct db *db, int64_t now, struct blacklist **ret, struct err *err);
+/* With the entries of one product only: good for verdicts about it, and quick. */
+int blacklist_load_of(struct db *db, int64_t now, uint16_t product, struct blacklist **ret,
+		      struct err *err);
 void blacklist_free(struct blacklist *b);
 DEFINE_CLEANUP(struct blacklist *, blacklist_free)
 

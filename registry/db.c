@@ -119,7 +119,10 @@ static int connect_to(struct db *db, const char *file, int flags, struct err *er
 	int rc;
 
 	disconnect(db);
-	rc = sqlite3_open_v2(file, &db->sqlite, flags | SQLITE_OPEN_EXRESCODE, NULL);
+	/* No connection is shared by threads. The count of used memory would cost a lock each. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	rc = sqlite3_open_v2(file, &db->sqlite, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX,
+			     NULL);
 	if (rc == SQLITE_CANTOPEN && access(file, R_OK) < 0 && errno == EACCES)
 		return err_set(err, ERR_DENIED, "cannot read registry '%s': %s", db->path,
 			       strerror(EACCES));

@@ -135,19 +135,15 @@ int entry_find(struct db *db, const char *id, struct entry **ret, struct err *er
 	return err_set(err, ERR_NOT_FOUND, "no entry '%.200s'", shown);
 }
 
-static int list_entries(struct db *db, const char *sql, struct entries **ret, struct err *err)
+static int read_entries(struct stmt *q, struct entries **ret, struct err *err)
 {
 	CLEANUP(entries_free) struct entries *es = xcalloc(1, sizeof(*es));
-	CLEANUP_STMT struct stmt q = STMT_INIT;
 	size_t cap = 0;
-	DB_TX tx = { 0 };
 	int r;
 
-	if ((r = db_snapshot(db, &tx, err)) < 0 || (r = stmt_begin(&q, db, sql, err)) < 0)
-		return r;
 	for (;;) {
 		GROW(es->entry, es->n, cap);
-		if ((r = read_entry(&q, &es->entry[es->n], err)) <= 0)
+		if ((r = read_entry(q, &es->entry[es->n], err)) <= 0)
 			break;
 		es->n++;
 	}
@@ -157,9 +153,37 @@ static int list_entries(struct db *db, const char *sql, struct entries **ret, st
 	return 0;
 }
 
+static int list_entries(struct db *db, const char *sql, struct entries **ret, struct err *err)
+{
+	CLEANUP_STMT struct stmt q = STMT_INIT;
+	DB_TX tx = { 0 };
+	int r;
+
+	if ((r = db_snapshot(db, &tx, err)) < 0 || (r = stmt_begin(&q, db, sql, err)) < 0)
+		return r;
+	return read_entries(&q, ret, err);
+}
+
 int entry_list(struct db *db, struct entries **ret, struct err *err)
 {
 	return list_entries(db, ENTRY_COLUMNS "ORDER BY e.id, e.origin", ret, err);
+}
+
+int entry_list_of(struct db *db, uint16_t product, struct entries **ret, struct err *err)
+{
+	CLEANUP_STMT struct stmt q = STMT_INIT;
+	DB_TX tx = { 0 };
+	int r;
+
+	if ((r = db_snapshot(db, &tx, err)) < 0 ||
+	    (r = stmt_begin(&q, db,
+			    ENTRY_COLUMNS
+			    "WHERE e.product_id IN (SELECT id FROM product WHERE number = ?1) "
+			    "ORDER BY e.id, e.origin",
+			    err)) < 0)
+		return r;
+	stmt_int(&q, 1, product);
+	return read_entries(&q, ret, err);
 }
 
 int exception_list(struct db *db, struct exceptions **ret, struct err *err)

@@ -82,6 +82,7 @@ int entry_add(struct db *db, struct entry *e, struct err *err);
 /* The local one when both origins have it. */
 int entry_find(struct db *db, const char *id, struct entry **ret, struct err *err);
 int entry_list(struct db *db, struct entries **ret, struct err *err);
+int entry_list_of(struct db *db, uint16_t product, struct entries **ret, struct err *err);
 /* Removes a local entry. ERR_NOT_FOUND; ERR_DENIED for an upstream one (use an exception). */
 int entry_remove(struct db *db, const char *id, struct err *err);
 

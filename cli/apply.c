@@ -268,10 +268,9 @@ static void show_counts(struct out *out, const struct planned *p, const char *te
 			 n.foreign, PLURAL(n.foreign));
 }
 
-/* Builds that no node is made for although an entry covers them. */
-static void show_exceptions(struct cli *cli, const struct planned *p)
+void cli_show_exceptions(struct cli *cli, const struct blacklist *b)
 {
-	const struct exceptions *xs = blacklist_exceptions(p->blacklist);
+	const struct exceptions *xs = blacklist_exceptions(b);
 
 	out_list(cli->out, "exceptions");
 	for (size_t i = 0; i < xs->n; i++) {
@@ -348,7 +347,7 @@ static int plan_run(struct cli *cli, struct err *err)
 		return r;
 	show_plan(cli->out, &p, true);
 	show_counts(cli->out, &p, "to add");
-	show_exceptions(cli, &p);
+	cli_show_exceptions(cli, p.blacklist);
 	r = look_at_impact(cli, &p, false, err);
 	if (r < 0)
 		return r;

@@ -447,6 +447,7 @@ static int run(struct cli *cli, struct err *err)
 	}
 	if (r < 0)
 		return r;
+	cli_show_exceptions(cli, a.blacklist);
 	show_findings(&a);
 	if (a.unreachable)
 		return a.unreachable;

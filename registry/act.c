@@ -249,7 +249,8 @@ static int change_names(struct db *db, struct product *p, const struct product_c
 		replace(&p->name, c->name);
 	}
 	if (c->node && strcmp(c->node, p->node) != 0) {
-		if ((r = change_choose_node(db, c->node, p->name, p->id, &node, err)) < 0)
+		if ((r = change_keep_node(p->number, c->node, err)) < 0 ||
+		    (r = change_choose_node(db, c->node, p->name, p->id, &node, err)) < 0)
 			return r;
 		free(p->node);
 		p->node = node;

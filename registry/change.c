@@ -188,6 +188,24 @@ int change_check_node(const char *node, struct err *err)
 		shown, NODE_MAX);
 }
 
+const char *change_stock_node(uint16_t number)
+{
+	return number == 1	      ? "xensource-windows"
+	       : number == 2	      ? "gplpv-windows"
+	       : number == UINT16_MAX ? "experimental"
+				      : NULL;
+}
+
+int change_keep_node(uint16_t number, const char *node, struct err *err)
+{
+	const char *stock = change_stock_node(number);
+
+	if (!stock || strcmp(stock, node) == 0)
+		return 0;
+	return err_set(err, ERR_INVALID,
+		       "device models look it up as '%s', its node cannot be '%s'", stock, node);
+}
+
 /* The row other than EXCEPT, not in conflict, that has NODE: 1 and its number, or 0. */
 static int node_taken(struct db *db, const char *node, int64_t except, uint16_t *ret_number,
 		      struct err *err)

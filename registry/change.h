@@ -22,6 +22,13 @@ void change_set_encodings(struct product *p, const struct product_encoding *list
 int change_derive_node(struct db *db, const char *name, int64_t except, char **ret,
 		       struct err *err);
 int change_check_node(const char *node, struct err *err);
+/*
+ * The node of the product NUMBER in stock device models, whose table of names is built in: no
+ * registry can move it. NULL for what they do not know.
+ */
+const char *change_stock_node(uint16_t number);
+/* ERR_INVALID when NODE is not where stock device models look. */
+int change_keep_node(uint16_t number, const char *node, struct err *err);
 
 /*
  * May a row of this host (EXCEPT, or a new one) be called NAME? ERR_INVALID, ERR_EXISTS; what is

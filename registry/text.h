@@ -7,7 +7,7 @@
 #include "registry/err.h"
 
 #define TEXT_NAME_MAX 128  /* names, vendors, owners */
-#define TEXT_LONG_MAX 2048 /* reasons, references */
+#define TEXT_LONG_MAX 4096 /* reasons, references */
 
 /*
  * ERR_INVALID unless TEXT is UTF-8 of at most MAX bytes without control characters and invisible

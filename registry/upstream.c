@@ -11,15 +11,6 @@
 
 /* ---- products ---- */
 
-/* Where stock device models look, whatever a registry says: their table of names is built in. */
-static const char *stock_node(uint16_t number)
-{
-	return number == 1	      ? "xensource-windows"
-	       : number == 2	      ? "gplpv-windows"
-	       : number == UINT16_MAX ? "experimental"
-				      : NULL;
-}
-
 static int check_upstream(struct db *db, const struct product *p, struct err *err)
 {
 	bool ordinary = p->status == STATUS_ASSIGNED || p->status == STATUS_PROVISIONAL;
@@ -41,10 +32,8 @@ static int check_upstream(struct db *db, const struct product *p, struct err *er
 		return err_set(err, ERR_INVALID, "'%s' begins or ends with a space", p->name);
 	if (parse_number(span_str(p->name), UINT64_MAX, &unused))
 		return err_set(err, ERR_INVALID, "'%s' could be taken for a number", p->name);
-	if (stock_node(p->number) && *p->node && strcmp(p->node, stock_node(p->number)) != 0)
-		return err_set(err, ERR_INVALID,
-			       "device models look it up as '%s', its node cannot be '%s'",
-			       stock_node(p->number), p->node);
+	if (*p->node && (r = change_keep_node(p->number, p->node, err)) < 0)
+		return r;
 	if (ordinary && (p->number == 0 || p->number == UINT16_MAX))
 		return err_set(err, ERR_INVALID, "%u cannot be %s", p->number,
 			       product_status_name(p->status));
@@ -180,8 +169,8 @@ static int put_upstream(struct db *db, const struct product *p, enum put_result 
 	fresh->created = old ? old->created : 0;
 	if (!*fresh->node) {
 		free(TAKE(fresh->node));
-		if (stock_node(fresh->number))
-			fresh->node = xstrdup(stock_node(fresh->number));
+		if (change_stock_node(fresh->number))
+			fresh->node = xstrdup(change_stock_node(fresh->number));
 		else if (old && strcmp(old->name, fresh->name) == 0)
 			fresh->node = xstrdup(old->node);
 		else if ((r = change_derive_node(db, fresh->name, fresh->id, &fresh->node, err)) <

@@ -461,3 +461,12 @@ END
   if LC_ALL=C grep $'[\x01-\x08\x0b-\x1f\x7f\xff]' saved; then return 1; fi
   xb_status 0 apply --plan saved
 }
+
+@test "a reason has room for 4096 bytes" {
+  local reason
+  reason=$(printf 'r%.0s' {1..4096})
+  xb_status 0 add 65535 5 --id long --reason "$reason"
+  run_json 0 list
+  [ "$(json '.entries[0].reason | length')" = 4096 ]
+  xb_status 64 add 65535 5 --reason "r$reason"
+}

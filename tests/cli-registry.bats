@@ -350,3 +350,12 @@ END
     [ "$(xb_run decode 65535 "$build" -q)" = "$version" ]
   done
 }
+
+@test "the nodes that stock device models have built in stay where they are" {
+  xb 65 product update 65535 --node elsewhere <<'END'
+--
+xenblacklist: product update: device models look it up as 'experimental', its node cannot be 'elsewhere'
+END
+  xb_status 0 product update 3 --node elsewhere
+  xb_status 0 product update 3 --node linux
+}

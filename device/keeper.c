@@ -6,6 +6,7 @@
 #include "device/keeper.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <string.h>
@@ -95,10 +96,36 @@ static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, c
 	return read_text(k, path, ret, err);
 }
 
+/*
+ * libxl tells a QEMU of today by its machine type alone that there is to be no platform device:
+ * "xenfv" has one, "pc,accel=xen" has not.
+ */
+static bool lacks_platform(const char *pid)
+{
+	CLEANUP(free) char *path = NULL, *arg = NULL;
+	CLEANUP(close_file) FILE *f = NULL;
+	bool lacks = false;
+	size_t size = 0;
+	uint32_t number;
+
+	if (!parse_u32(span_str(pid), &number))
+		return false;
+	path = xasprintf("/proc/%" PRIu32 "/cmdline", number);
+	f = fopen(path, "re");
+	while (f && getdelim(&arg, &size, '\0', f) > 0) {
+		if (strncmp(arg, "xen-platform", 12) == 0)
+			return false;
+		if (strncmp(arg, "pc,accel=xen", 12) == 0 || strncmp(arg, "q35,accel=xen", 13) == 0)
+			lacks = true;
+	}
+	return lacks;
+}
+
 /* Why a domain is not to be guarded, or NULL. Borrowed. */
 static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct err *err)
 {
 	CLEANUP(free) char *type = NULL, *model = NULL, *disabled = NULL, *old_disabled = NULL;
+	CLEANUP(free) char *pid = NULL;
 	int r;
 
 	*ret = NULL;
@@ -107,13 +134,16 @@ static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct er
 	    (r = read_domain_text(k, "/local/domain/0/device-model/#/disable_pf", domid, &disabled,
 				  err)) < 0 ||
 	    (r = read_domain_text(k, "/local/domain/#/vm-data/disable_pf", domid, &old_disabled,
-				  err)) < 0)
+				  err)) < 0 ||
+	    (r = read_domain_text(k, "/local/domain/#/image/device-model-pid", domid, &pid, err)) <
+		    0)
 		return r;
 	if (*type && strcmp(type, "hvm") != 0)
 		*ret = "no HVM domain";
 	else if (strcmp(model, "qemu_xen_traditional") == 0)
 		*ret = "its device model looks for itself";
-	else if (strcmp(disabled, "1") == 0 || strcmp(old_disabled, "1") == 0)
+	else if (strcmp(disabled, "1") == 0 || strcmp(old_disabled, "1") == 0 ||
+		 lacks_platform(pid))
 		*ret = "it has no platform device";
 	return 0;
 }
@@ -282,8 +312,8 @@ static bool device_model_domid(const char *path, uint16_t *ret)
 	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
 		return false;
 	rest = span_str(path + sizeof(prefix) - 1);
-	return span_cut(rest, "/", &rest, &right) && span_eq(right, "disable_pf") &&
-	       parse_u16(rest, ret);
+	return span_cut(rest, "/", &rest, &right) &&
+	       (span_eq(right, "disable_pf") || span_eq(right, "state")) && parse_u16(rest, ret);
 }
 
 static int take_events(struct keeper *k, struct err *err)

@@ -496,7 +496,9 @@ static void reap(struct supervisor *s)
 			s->keeper_sock = -1;
 			s->keeper_at = now_ms() + KEEPER_RESTART_MS;
 			if (!s->stop)
-				say(s, LOG_ERR, "the keeper ended; starting it again");
+				say(s, LOG_ERR, "the keeper ended (%s %d); starting it again",
+				    WIFSIGNALED(status) ? "signal" : "status",
+				    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 			continue;
 		}
 		for (size_t i = 0; i < s->n; i++)

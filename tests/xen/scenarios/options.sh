@@ -39,6 +39,6 @@ xenblacklist add experimental 100000..104095 --reason many --id M-1 --apply 2>&1
 check "a second daemon is refused" sh -c "xenblacklistd && ! xenblacklistd --foreground"
 tiny many $(linux_way 65535 104095)
 check "a guest is created" create many
-check "and ends" go many
+check "and ends" go many 120
 check "one of many nodes decides" answered many "49d2 d249"
 check "the daemon stops" daemon_stop

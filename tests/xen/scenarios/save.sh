@@ -2,7 +2,7 @@
 # A guest that is saved and restored is another domain: guarded again, told the same.
 blacklist experimental 7
 check "the daemon starts" daemon_start
-tiny nap 5,0x10,0 4,0x12,0 2,0x12,65535 3,0x10,7 5,0x10,0 8,0,400 0,0,0
+tiny nap 5,0x10,0 4,0x12,0 2,0x12,65535 3,0x10,7 5,0x10,0 8,0,150 0,0,0
 check "a guest starts" create nap
 attached nap
 xl unpause nap

@@ -417,7 +417,7 @@ static int bad_group_word(const char *group, const char *word)
 	for (const struct verb *const *v = verbs; *v; v++)
 		if (strncmp((*v)->name, group, n) == 0 && (*v)->name[n] == ' ')
 			near_offer(&near, (*v)->name + n + 1);
-	hint = near_text(&near);
+	hint = near.best ? xasprintf(", did you mean '%s %s'?", group, near.best) : xstrdup("");
 	if (word && *word != '-')
 		return usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
 				   *hint ? "" : " (see 'xenblacklist help')");

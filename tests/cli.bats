@@ -80,7 +80,7 @@ xenblacklist: unknown verb 'zzzzzz' (see 'xenblacklist help')
 END
   xb 64 product lsit <<'END'
 --
-xenblacklist: unknown verb 'product lsit', did you mean 'list'?
+xenblacklist: unknown verb 'product lsit', did you mean 'product list'?
 END
   xb 64 help product zzz <<'END'
 --

@@ -756,10 +756,13 @@ static void make_notices(struct parser *p)
 {
 	p->m->notices = xcalloc(p->n_unknown, sizeof(char *));
 	for (size_t i = 0; i < p->n_unknown; i++) {
+		const struct unknown *u = &p->unknown[i];
+		bool cut = strlen(u->path) > NAME_MAX_BYTES;
+
 		p->m->notices[p->m->n_notices++] = xasprintf(
-			"the manifest has a member that this program does not know: '%s' (%zu %s)",
-			p->unknown[i].path, p->unknown[i].count,
-			p->unknown[i].count == 1 ? "time" : "times");
+			"the manifest has a member that this program does not know: '%.*s%s' (%zu %s)",
+			NAME_MAX_BYTES, u->path, cut ? "..." : "", u->count,
+			u->count == 1 ? "time" : "times");
 	}
 }
 

@@ -941,3 +941,11 @@ END
   timeout 60 bash -c "$(declare -f xb_run cli_faketime); XB='$XB' xb_run sync --no-apply" >got.out
   grep -q '^products: 60000 added' got.out
 }
+
+@test "a member that nobody knows is named in one line, however long its name is" {
+  local name
+  name=$(printf 'n%.0s' {1..5000})
+  manifest 42 "$ENTRY" ", \"$name\": 1"
+  took 42
+  grep -qx "xenblacklist: sync: the manifest has a member that this program does not know: '${name:0:128}...' (1 time)" got.err
+}

@@ -85,8 +85,7 @@ static struct finding *find(struct audit *a, const char *class, const char *subj
 	f = &a->finding[a->n++];
 	*f = (struct finding){ .class = class, .subject = xstrdup(subject) };
 	va_start(ap, fmt);
-	if (vasprintf(&f->what, fmt, ap) < 0)
-		abort();
+	f->what = xvasprintf(fmt, ap);
 	va_end(ap);
 	a->open++;
 	return f;

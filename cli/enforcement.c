@@ -5,7 +5,6 @@
 #include "cli/enforcement.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "device/records.h"
@@ -34,31 +33,6 @@ void enforcements_free(struct enforcements *es)
 	free(es);
 }
 
-/* The text of a node, "" when there is none. */
-static int read_text(struct store *s, char **ret, struct err *err, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static int read_text(struct store *s, char **ret, struct err *err, const char *fmt, ...)
-{
-	CLEANUP(free) char *path = NULL;
-	struct err why = { 0 };
-	size_t n;
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	if (vasprintf(&path, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	r = store_read(s, path, ret, &n, &why);
-	if (r < 0 && why.kind == ERR_NOT_FOUND) {
-		*ret = xstrdup("");
-		return 0;
-	}
-	if (r < 0)
-		*err = why;
-	return r;
-}
-
 /* What xenstore says of one domain. */
 struct domain_facts {
 	char *type, *model, *disabled, *old_disabled, *stub;
@@ -75,19 +49,19 @@ static void domain_facts_end(struct domain_facts *f)
 
 static int read_facts(struct store *s, uint32_t id, struct domain_facts *f, struct err *err)
 {
-	int r = read_text(s, &f->type, err, "/libxl/%" PRIu32 "/type", id);
+	int r = store_text(s, &f->type, err, "/libxl/%" PRIu32 "/type", id);
 
 	if (r == 0)
-		r = read_text(s, &f->model, err, "/libxl/%" PRIu32 "/dm-version", id);
+		r = store_text(s, &f->model, err, "/libxl/%" PRIu32 "/dm-version", id);
 	if (r == 0)
-		r = read_text(s, &f->disabled, err,
-			      "/local/domain/0/device-model/%" PRIu32 "/disable_pf", id);
+		r = store_text(s, &f->disabled, err,
+			       "/local/domain/0/device-model/%" PRIu32 "/disable_pf", id);
 	if (r == 0)
-		r = read_text(s, &f->old_disabled, err,
-			      "/local/domain/%" PRIu32 "/vm-data/disable_pf", id);
+		r = store_text(s, &f->old_disabled, err,
+			       "/local/domain/%" PRIu32 "/vm-data/disable_pf", id);
 	if (r == 0)
-		r = read_text(s, &f->stub, err,
-			      "/local/domain/%" PRIu32 "/image/device-model-domid", id);
+		r = store_text(s, &f->stub, err,
+			       "/local/domain/%" PRIu32 "/image/device-model-domid", id);
 	return r;
 }
 
@@ -131,7 +105,7 @@ static int look_at(struct store *s, const char *run_dir, bool dom0_only, uint32_
 	int r = read_facts(s, id, &f, err);
 
 	if (r == 0)
-		r = read_text(s, &name, err, "/local/domain/%" PRIu32 "/name", id);
+		r = store_text(s, &name, err, "/local/domain/%" PRIu32 "/name", id);
 	if (r < 0 || (*f.type && strcmp(f.type, "hvm") != 0))
 		return r;
 	judge(&f, guarded, dom0_only, &e);

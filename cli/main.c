@@ -216,8 +216,7 @@ static __attribute__((format(printf, 2, 3))) void usage(struct globals *g, const
 	if (g->err.kind)
 		return;
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	err_set(&g->err, ERR_USAGE, "%s", text);
 }
@@ -357,8 +356,7 @@ static __attribute__((format(printf, 1, 2))) int usage_error(const char *fmt, ..
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	safe = escape_text(text);
 	fprintf(stderr, "xenblacklist: %s\n", safe);

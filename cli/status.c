@@ -267,8 +267,7 @@ static void row(struct out *out, const char *title, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	out_cell(out, "%s", title);
 	out_cell(out, "%s", text);

@@ -77,8 +77,7 @@ static __attribute__((format(printf, 2, 3))) int fail(struct reading *in, const 
 	va_list ap;
 
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		abort();
+	text = xvasprintf(fmt, ap);
 	va_end(ap);
 	in->r = err_set(in->err, ERR_CONFIG, "'%s' line %u: %s", in->path, in->line, text);
 	free(text);

@@ -6,7 +6,6 @@
 #include "sync/domains.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,29 +41,6 @@ bool domains_hint(struct span line, struct span *ret_version)
 	return version.n > 0;
 }
 
-/* One node's value, or NULL when there is none. */
-static int read_node(struct scan *scan, char **ret, struct err *err, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static int read_node(struct scan *scan, char **ret, struct err *err, const char *fmt, ...)
-{
-	CLEANUP(free) char *path = NULL;
-	struct err why = { 0 };
-	size_t n;
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	if (vasprintf(&path, fmt, ap) < 0)
-		abort();
-	va_end(ap);
-	*ret = NULL;
-	r = store_read(scan->store, path, ret, &n, &why);
-	if (r == 0 || why.kind == ERR_NOT_FOUND)
-		return 0;
-	*err = why;
-	return r;
-}
-
 static bool looks_like_uuid(const char *text)
 {
 	return strlen(text) == UUID_LENGTH &&
@@ -86,18 +62,17 @@ static int identify(struct scan *scan, uint32_t id, struct domain *ret, struct e
 {
 	CLEANUP(free) char *vm = NULL, *name = NULL;
 	const char *slash;
-	int r = read_node(scan, &name, err, "/local/domain/%" PRIu32 "/name", id);
+	int r = store_text(scan->store, &name, err, "/local/domain/%" PRIu32 "/name", id);
 
 	if (r == 0)
-		r = read_node(scan, &vm, err, "/local/domain/%" PRIu32 "/vm", id);
+		r = store_text(scan->store, &vm, err, "/local/domain/%" PRIu32 "/vm", id);
 	if (r < 0)
 		return r;
-	slash = vm ? strrchr(vm, '/') : NULL;
+	slash = strrchr(vm, '/');
 	ret->id = id;
 	ret->uuid = xstrdup(slash && looks_like_uuid(slash + 1) ? slash + 1 : "");
-	ret->name = name && *name && strlen(name) <= SIGHTING_GUEST_MAX
-			    ? TAKE(name)
-			    : xasprintf("domain-%" PRIu32, id);
+	ret->name = *name && strlen(name) <= SIGHTING_GUEST_MAX ? TAKE(name)
+								: xasprintf("domain-%" PRIu32, id);
 	return 0;
 }
 
@@ -158,8 +133,8 @@ static int read_hints(struct scan *scan, const struct domain *d, struct err *err
 		struct span version;
 		uint32_t build;
 
-		r = read_node(scan, &line, err, "%s/%s", dir, names[i]);
-		if (r == 0 && line && domains_hint(span_str(line), &version) &&
+		r = store_text(scan->store, &line, err, "%s/%s", dir, names[i]);
+		if (r == 0 && domains_hint(span_str(line), &version) &&
 		    encoding_encode(scan->windows, version, &build, &why) == 0)
 			saw(scan, d, SIGHTING_XENSTORE, UINT16_MAX, build,
 			    xasprintf("%s/%s", dir, names[i]));

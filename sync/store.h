@@ -33,6 +33,10 @@ const char *store_daemon(struct store *s);
  */
 int store_read(struct store *s, const char *path, char **ret, size_t *ret_n, struct err *err);
 
+/* As text, by a path that is printed; "" when there is no such node. The caller frees. */
+int store_text(struct store *s, char **ret, struct err *err, const char *path_fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* Names below PATH in byte order; ERR_NOT_FOUND. Works for directories of any size. */
 int store_list(struct store *s, const char *path, char ***ret, size_t *ret_n, struct err *err);
 void store_list_free(char **names, size_t n);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -355,6 +356,8 @@ static pid_t start_peer(const char *path, const struct peer *p)
 	assert_int_equal(listen(fd, 1), 0);
 	pid = fork();
 	if (pid == 0) {
+		/* A test that dies takes its peers along: one that lives on holds its stdout. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGPIPE, SIG_DFL);
 		serve(fd, p);
 	}

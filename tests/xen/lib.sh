@@ -183,3 +183,9 @@ cleanup() {
   [ -f /run/xenblacklistd/lock ] && kill "$(daemon_pid)" 2>/dev/null
   xenstore-rm /mh 2>/dev/null
 }
+
+# linux NAME VCPUS: a paused domain with a stock Debian kernel, whose user space tells what it was told.
+linux() { # NAME VCPUS
+  memory=192 kernel=yes create "$1" "vcpus=$2" 'kernel="/guest/vmlinuz"' 'ramdisk="/guest/initrd"' \
+    'cmdline="console=ttyS0 loglevel=8"' 'xen_platform_pci=1'
+}

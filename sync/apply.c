@@ -366,8 +366,16 @@ static int verify(struct store *s, const struct plan *p, struct err *err)
 
 /* ---- running -------------------------------------------------------------------------------- */
 
+/* A commit that did not happen. BEFORE: an earlier attempt of this run has changed nodes. */
+static int as_before(bool before, struct err *err)
+{
+	return err_wrap(
+		err, before ? "some nodes are changed in xenstore, the rest is to be applied again"
+			    : "nothing is changed in xenstore");
+}
+
 /* The connection broke while the daemon was told to commit: what does it say now? */
-static int find_out(struct store *s, const struct plan *p, struct err *err)
+static int find_out(struct store *s, const struct plan *p, bool before, struct err *err)
 {
 	const struct change *bad = NULL;
 	struct err aside;
@@ -379,24 +387,28 @@ static int find_out(struct store *s, const struct plan *p, struct err *err)
 		return err_wrap(
 			err,
 			"it is not known whether the change is made, apply again completes it");
-	return bad ? err_wrap(err, "nothing is changed in xenstore") : 0;
+	return bad ? as_before(before, err) : 0;
 }
 
+/* *BEFORE, in and out: some attempt may have changed nodes. */
 static int run_once(struct store *s, const struct apply_options *o, const struct plan *p,
-		    struct err *err)
+		    bool *before, struct err *err)
 {
 	OPS ops = ops_of(p);
 	size_t batch = batch_size(s, o, p);
 	bool known;
 	int r;
 
-	if (ops.n > batch)
+	if (ops.n > batch) {
+		*before = true;
 		return run_batches(s, o, &ops, batch, p->n_acts, err);
+	}
 	r = store_commit(s, ops.op, ops.n, &known, err);
 	if (r < 0 && !known)
-		r = find_out(s, p, err);
+		r = find_out(s, p, *before, err);
 	else if (r < 0)
-		r = err_wrap(err, "nothing is changed in xenstore");
+		r = as_before(*before, err);
+	*before = *before || r == 0;
 	if (r == 0 && o->progress)
 		o->progress(o->ctx, p->n_acts, p->n_acts);
 	return r;
@@ -406,6 +418,7 @@ int apply_run(const struct blacklist *b, struct store *s, const struct apply_opt
 	      const struct apply_plan *plan, struct err *err)
 {
 	CLEANUP(apply_plan_free) struct apply_plan *anew = NULL;
+	bool before = false;
 
 	for (int attempt = 0;; attempt++) {
 		struct err e;
@@ -413,7 +426,7 @@ int apply_run(const struct blacklist *b, struct store *s, const struct apply_opt
 
 		if (!plan->plan->n_acts)
 			return 0;
-		r = run_once(s, o, plan->plan, &e);
+		r = run_once(s, o, plan->plan, &before, &e);
 		if (r == 0)
 			r = verify(s, plan->plan, &e);
 		if (r == 0)

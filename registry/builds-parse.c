@@ -398,6 +398,29 @@ static int read_part(const struct reader *r, struct span part, struct expansion 
 	return a.is_version ? add_version(r, e, &a, x) : add_piece(x, a.number, a.number);
 }
 
+/*
+ * A set of numbers is a whole family too: when it holds the one build that stands for every version
+ * of a constant encoding, or every build there is.
+ */
+static void note_family(const struct reader *r, const struct builds *b)
+{
+	if (builds_count(b) > UINT32_MAX)
+		r->notes->whole_family = true;
+	for (size_t i = 0; i < r->n_uses && !r->notes->whole_family; i++) {
+		const struct encoding_use *use = &r->uses[i];
+		uint32_t build;
+
+		if (!is_constant(use->encoding))
+			continue;
+		build = encoding_facts(use->encoding).least;
+		if (build < use->from || build > use->to || !builds_contains(b, build))
+			continue;
+		r->notes->whole_family = true;
+		note(r->notes, "every version has the build %" PRIu32 " in %s", build,
+		     encoding_name(use->encoding));
+	}
+}
+
 /* Puts the part that an error is about before its message. */
 static int blame(const struct reader *r, struct span part)
 {
@@ -430,9 +453,12 @@ int builds_parse(const char *text, const struct encoding_use *uses, size_t n_use
 		}
 	} while (more);
 	result = builds_make(x->piece, x->n, ret, err);
-	if (result == 0 && ret_notes)
+	if (result < 0)
+		return result;
+	note_family(&r, *ret);
+	if (ret_notes)
 		*ret_notes = notes;
-	return result;
+	return 0;
 }
 
 int build_parse(const char *text, const struct encoding_use *uses, size_t n_uses, uint32_t *ret,

@@ -20,8 +20,12 @@ struct builds; /* a set; immutable once made */
 
 /* What a reader of the set should be told about how the text was understood. */
 struct builds_notes {
-	bool whole_family; /* "all", or a version in a constant encoding: needs --whole-family */
-	bool versions;	   /* at least one part was a version or a version range */
+	/*
+	 * Every build, or the one that stands for every version of a constant encoding, whether
+	 * it came as "all", as a version or as a number: needs --whole-family.
+	 */
+	bool whole_family;
+	bool versions;	/* at least one part was a version or a version range */
 	char text[512]; /* sentences for stderr (spill stopped at its nominal width, ...), or "" */
 };
 

@@ -225,7 +225,7 @@ static void upstream_list(void **state)
 	CLEANUP(db_close) struct db *db = registry_open(*state);
 	CLEANUP(entries_free) struct entries *es = NULL;
 	struct entry a = entry("a", 1, "5"), b = entry("b", 65535, "xen-win:8.2.*"),
-		     c = entry("c", 3, "1"), mine = entry("b", 1, "9"), taken = entry("c", 1, "9");
+		     c = entry("c", 3, "7"), mine = entry("b", 1, "9"), taken = entry("c", 1, "9");
 	struct entry *list[] = { &c, &a, &b, &c };
 	struct entries_change change;
 	struct err err = { 0 };

@@ -90,9 +90,13 @@ for kind in xenstored oxenstored; do
       "$xb" --quiet add experimental "590080..$((590080 + n - 1))" --reason bench --id bench >/dev/null
     apply=$(best 5 fresh "$xb" --quiet apply)
     row "$kind: apply of $n nodes" "$apply" "raw wire protocol, pipelined" \
-      "$(best 5 fresh "$build/tests/bench/raw-write" /mh/driver-blacklist/experimental "$n")"
+      "$(best 5 fresh "$build/tests/bench/raw-wire" write /mh/driver-blacklist/experimental "$n")"
     row "" "$apply" "xenstore-write, one process for all" "$(best 2 fresh one_for_all "$n")"
     [ "$n" -eq 1000 ] && row "" "$apply" "xenstore-write, one process a node" "$(best 1 fresh one_each "$n")"
+    fresh
+    "$xb" --quiet apply
+    row "$kind: audit of $n nodes" "$(best 5 true "$xb" --quiet audit)" "bare reads of value and permissions" \
+      "$(best 5 true "$build/tests/bench/raw-wire" read /mh/driver-blacklist/experimental "$n")"
   done
   fresh
   export XENBLACKLIST_REGISTRY=$dir/registry.1000

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The limit that apply is measured against: the bare wire protocol, 64 requests in flight, no
- * transaction, nothing checked but that the daemon said yes. raw-write DIR N writes N nodes.
+ * The limit that apply and audit are measured against: the bare wire protocol, 64 requests in
+ * flight, no transaction, nothing checked but that the daemon said yes. `raw-wire write DIR N`
+ * writes N nodes, `raw-wire read DIR N` reads their values and permissions.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -18,7 +19,7 @@
 
 static void die(const char *what)
 {
-	fprintf(stderr, "raw-write: %s: %s\n", what, strerror(errno));
+	fprintf(stderr, "raw-wire: %s: %s\n", what, strerror(errno));
 	exit(1);
 }
 
@@ -34,14 +35,21 @@ static int dial(void)
 	return fd;
 }
 
-static size_t put(char *out, const char *dir, uint32_t i)
+/* Request number I of a run: a write a node, or a read and a question for permissions. */
+static size_t put(char *out, const char *dir, bool reads, uint32_t i)
 {
-	struct xsd_sockmsg h = { .type = XS_WRITE, .req_id = i };
+	struct xsd_sockmsg h = { .type = !reads	 ? XS_WRITE
+					 : i % 2 ? XS_GET_PERMS
+						 : XS_READ,
+				 .req_id = i };
 	char *body = out + sizeof(h);
-	int n = snprintf(body, XENSTORE_PAYLOAD_MAX, "%s/%u", dir, FIRST + i) + 1;
+	int n = snprintf(body, XENSTORE_PAYLOAD_MAX, "%s/%u", dir, FIRST + (reads ? i / 2 : i)) + 1;
 
-	memcpy(body + n, VALUE, strlen(VALUE));
-	h.len = (uint32_t)n + (uint32_t)strlen(VALUE);
+	h.len = (uint32_t)n;
+	if (!reads) {
+		memcpy(body + n, VALUE, strlen(VALUE));
+		h.len += (uint32_t)strlen(VALUE);
+	}
 	memcpy(out, &h, sizeof(h));
 	return sizeof(h) + h.len;
 }
@@ -51,19 +59,22 @@ int main(int argc, char **argv)
 	static char out[WINDOW * MESSAGE_MAX], in[1 << 16];
 	uint32_t sent = 0, done = 0, count;
 	size_t have = 0;
+	bool reads = argc > 1 && strcmp(argv[1], "read") == 0;
 	int fd = dial();
 
-	if (argc != 3 || strlen(argv[1]) > 1000 || !parse_u32(span_str(argv[2]), &count)) {
-		fprintf(stderr, "usage: raw-write DIR N\n");
+	if (argc != 4 || (!reads && strcmp(argv[1], "write") != 0) || strlen(argv[2]) > 1000 ||
+	    !parse_u32(span_str(argv[3]), &count) || count > UINT32_MAX / 2) {
+		fprintf(stderr, "usage: raw-wire write|read DIR N\n");
 		return 64;
 	}
+	count *= reads ? 2 : 1;
 	while (done < count) {
 		size_t n = 0, at = 0;
 		ssize_t r;
 
 		if (sent - done <= WINDOW / 2) {
 			while (sent < count && sent - done < WINDOW)
-				n += put(out + n, argv[1], sent++);
+				n += put(out + n, argv[2], reads, sent++);
 		}
 		for (size_t w = 0; w < n; w += (size_t)r) {
 			r = write(fd, out + w, n - w);
@@ -79,8 +90,8 @@ int main(int argc, char **argv)
 			memcpy(&h, in + at, sizeof(h));
 			if (have - at < sizeof(h) + h.len)
 				break;
-			if (h.type != XS_WRITE) {
-				fprintf(stderr, "raw-write: refused\n");
+			if (h.type == XS_ERROR) {
+				fprintf(stderr, "raw-wire: refused\n");
 				return 1;
 			}
 		}

@@ -43,6 +43,19 @@ cli_faketime() {
   return 1
 }
 
+# A copy of the program where other users get at it, wherever the checkout is (root's own directory
+# is shut): its path on stdout. Opens the way to the test's directory.
+cli_for_others() {
+  local d=$PWD
+  mkdir -p for-others
+  cp "$XB" "$(dirname "$XB")/xenblacklist-fetch" for-others/
+  while [ "$d" != / ] && [ "$d" != /tmp ]; do
+    chmod a+x "$d"
+    d=$(dirname "$d")
+  done
+  echo "$PWD/for-others/xenblacklist"
+}
+
 # xb STATUS ARG... <<END: stdout, then "--" and stderr when there is any.
 xb() {
   local want_status=$1 status=0

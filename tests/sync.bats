@@ -725,7 +725,7 @@ END
 }
 
 @test "the child that fetches has no privileges and no files of ours" {
-  [ "$(id -u)" = 0 ] || return 0
+  [ "$(id -u)" = 0 ] || skip "only root can become another user"
   host 'timeout = 20'
   (xb_run sync --no-apply --url "$(F silent)" >got.out 2>got.err 8>registry.secret) &
   local shell=$! parent='' child='' i
@@ -758,7 +758,7 @@ END
 }
 
 @test "root without capabilities, and nobody at all, can sync too" {
-  [ "$(id -u)" = 0 ] || return 0
+  [ "$(id -u)" = 0 ] || skip "only root can become another user"
   local program=$XB
   # libfaketime shares memory with children: each user has to have its own.
   as() {
@@ -778,11 +778,7 @@ END
   chmod -R a+rX home
   chown 12345 home
   sed -i "s,^keys = .*,keys = $PWD/home/keys.d,; s,^ca-file = .*,ca-file = $PWD/home/ca.pem," home/sync.conf
-  local d=$PWD
-  while [ "$d" != / ] && [ "$d" != /tmp ]; do
-    chmod a+x "$d"
-    d=$(dirname "$d")
-  done
+  program=$(cli_for_others)
   as --reuid=12345 --regid=12345 --clear-groups
   XB=./as.sh XENBLACKLIST_REGISTRY=$PWD/home/r.db XENBLACKLIST_CONFIG=$PWD/home/sync.conf xb_status 0 sync --no-apply
   grep '^manifest 42 taken' got.out

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "cli/exceptions.h"
 #include "cli/file.h"
 #include "cli/impact.h"
 #include "registry/acceptance.h"
@@ -206,7 +207,13 @@ static void change_json(struct out *out, const struct change *c)
 
 struct counts {
 	size_t add, change, remove, foreign;
+	size_t ranges; /* of those that are added or changed */
 };
+
+static bool is_range(const struct change *c)
+{
+	return c->acts && c->want_value && !c->directory && strstr(c->path, "/_ranges/");
+}
 
 static struct counts count_changes(const struct plan *plan)
 {
@@ -219,6 +226,7 @@ static struct counts count_changes(const struct plan *plan)
 		n.change += sign == '~';
 		n.remove += sign == '-';
 		n.foreign += sign == '?';
+		n.ranges += is_range(&plan->change[i]);
 	}
 	return n;
 }
@@ -248,6 +256,15 @@ static void show_plan(struct out *out, const struct planned *p, bool lines)
 	out_close(out);
 }
 
+static void say_ranges(struct out *out, const struct counts *n)
+{
+	if (n->ranges)
+		out_note(out,
+			 "%zu of them %s published as a range: stock device models do not see it, "
+			 "xenblacklistd does",
+			 n->ranges, n->ranges == 1 ? "is" : "are");
+}
+
 static void show_counts(struct out *out, const struct planned *p, const char *tense)
 {
 	struct counts n = count_changes(p->plan->plan);
@@ -257,34 +274,17 @@ static void show_counts(struct out *out, const struct planned *p, const char *te
 	out_int(out, "change", (int64_t)n.change);
 	out_int(out, "remove", (int64_t)n.remove);
 	out_int(out, "foreign", (int64_t)n.foreign);
+	out_int(out, "ranges", (int64_t)n.ranges);
 	out_close(out);
 	if (n.add || n.change || n.remove)
 		out_line(out, "%zu node%s %s, %zu changed, %zu removed", n.add, PLURAL(n.add),
 			 tense, n.change, n.remove);
 	else
 		out_line(out, "nothing to do");
+	say_ranges(out, &n);
 	if (n.foreign)
 		out_note(out, "%zu node%s made by somebody else, left alone (see '--prune')",
 			 n.foreign, PLURAL(n.foreign));
-}
-
-void cli_show_exceptions(struct cli *cli, const struct blacklist *b)
-{
-	const struct exceptions *xs = blacklist_exceptions(b);
-
-	out_list(cli->out, "exceptions");
-	for (size_t i = 0; i < xs->n; i++) {
-		const struct exception *x = xs->exception[i];
-		char date[TIME_TEXT_MAX];
-
-		if (x->expires != TIME_NONE && x->expires <= cli->now)
-			continue;
-		out_str(cli->out, NULL, x->id);
-		out_note(cli->out, "exception '%s' of %s: product %" PRIu16 ", %s%s%s", x->id,
-			 x->owner, x->product, x->builds, x->expires == TIME_NONE ? "" : ", until ",
-			 time_text(x->expires, date));
-	}
-	out_close(cli->out);
 }
 
 /* ---- plan ---- */
@@ -347,7 +347,7 @@ static int plan_run(struct cli *cli, struct err *err)
 		return r;
 	show_plan(cli->out, &p, true);
 	show_counts(cli->out, &p, "to add");
-	cli_show_exceptions(cli, p.blacklist);
+	exceptions_note(cli->out, p.blacklist);
 	r = look_at_impact(cli, &p, false, err);
 	if (r < 0)
 		return r;
@@ -581,6 +581,7 @@ const struct verb verb_apply = {
 
 static int apply_now(struct cli *cli, struct err *err)
 {
+	struct counts n;
 	PLANNED p = { 0 };
 	int r = cli_need(cli, NEED_CONFIG | NEED_STORE, err);
 
@@ -597,6 +598,8 @@ static int apply_now(struct cli *cli, struct err *err)
 	out_int(cli->out, "applied", (int64_t)p.plan->plan->n_acts);
 	out_note(cli->out, "%zu node%s changed in xenstore", p.plan->plan->n_acts,
 		 PLURAL(p.plan->plan->n_acts));
+	n = count_changes(p.plan->plan);
+	say_ranges(cli->out, &n);
 	return 0;
 }
 

@@ -18,9 +18,6 @@ struct apply_options cli_apply_options(struct cli *cli, bool prune);
  */
 int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err);
 
-/* A note for each exception in force, with owner and date; JSON member "exceptions", their ids. */
-void cli_show_exceptions(struct cli *cli, const struct blacklist *b);
-
 /* Carries a plan out, if there is anything to do, and records that in the history. */
 int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
 		   bool prune, struct err *err);

@@ -10,6 +10,7 @@
 
 #include "cli/apply.h"
 #include "cli/enforcement.h"
+#include "cli/exceptions.h"
 #include "registry/sighting.h"
 #include "sync/pull.h"
 
@@ -175,18 +176,23 @@ static int audit_sightings(struct audit *a, struct err *err)
 
 /* ---- entries: dates, and several drivers behind one number ---- */
 
-static void audit_dates(struct audit *a, const char *what, const char *id, int64_t expires)
+/* OWNER: of an exception, or NULL. */
+static void audit_dates(struct audit *a, const char *what, const char *id, const char *owner,
+			int64_t expires)
 {
+	const char *of = owner ? "; owner " : "";
+
 	CLEANUP(free) char *subject = xasprintf("%s %s", what, id);
 	char date[TIME_TEXT_MAX];
 
 	if (expires == TIME_NONE)
 		return;
 	if (expires <= a->cli->now)
-		find(a, "expired", subject, "since %s: it means nothing any more, remove it",
-		     time_text(expires, date));
+		find(a, "expired", subject, "since %s: it means nothing any more, remove it%s%s",
+		     time_text(expires, date), of, owner ? owner : "");
 	else if (expires <= a->cli->now + SOON)
-		find(a, "expiring", subject, "on %s", time_text(expires, date));
+		find(a, "expiring", subject, "on %s%s%s", time_text(expires, date), of,
+		     owner ? owner : "");
 }
 
 /* An entry on numbers that drivers of different people share hits more than one of them. */
@@ -227,13 +233,14 @@ static int audit_entries(struct audit *a, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < es->n; i++) {
-		audit_dates(a, "entry", es->entry[i]->id, es->entry[i]->expires);
+		audit_dates(a, "entry", es->entry[i]->id, NULL, es->entry[i]->expires);
 		if (blacklist_entry_active(a->blacklist, i))
 			r = audit_shared(a, es->entry[i], blacklist_entry_builds(a->blacklist, i),
 					 err);
 	}
 	for (size_t i = 0; i < xs->n; i++)
-		audit_dates(a, "exception", xs->exception[i]->id, xs->exception[i]->expires);
+		audit_dates(a, "exception", xs->exception[i]->id, xs->exception[i]->owner,
+			    xs->exception[i]->expires);
 	return r;
 }
 
@@ -446,7 +453,7 @@ static int run(struct cli *cli, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	cli_show_exceptions(cli, a.blacklist);
+	exceptions_note(cli->out, a.blacklist);
 	show_findings(&a);
 	if (a.unreachable)
 		return a.unreachable;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/exceptions.h"
 #include "cli/subject.h"
 #include "registry/blacklist.h"
 #include "sync/lookup.h"
@@ -119,13 +120,20 @@ static void answer_head(struct out *out, const struct question *q, bool blacklis
 	out_str(out, "source", source);
 }
 
+static void exception_members(struct out *out, const struct exception *x)
+{
+	out_str(out, "exception", x ? x->id : NULL);
+	out_str(out, "exception_owner", x ? x->owner : NULL);
+	out_time(out, "exception_expires", x ? x->expires : TIME_NONE);
+}
+
 static void answer_live(struct out *out, const struct question *q, const struct lookup *l,
 			const char *prefix)
 {
 	answer_head(out, q, l->blacklisted, "xenstore");
 	out_str(out, "path", l->path);
 	out_null(out, "entry");
-	out_null(out, "exception");
+	exception_members(out, NULL);
 	out_null(out, "audit");
 	if (l->blacklisted)
 		out_paint_line(out, PAINT_BAD, "%sblacklisted: %s", prefix, l->path);
@@ -136,17 +144,19 @@ static void answer_live(struct out *out, const struct question *q, const struct 
 static void answer_meant(struct out *out, const struct question *q, const struct verdict *v,
 			 const char *prefix)
 {
+	CLEANUP(free) char *terms = v->exception ? exception_terms(v->exception) : NULL;
+
 	answer_head(out, q, v->blacklisted, "registry");
 	out_null(out, "path");
 	out_str(out, "entry", v->entry ? v->entry->id : NULL);
-	out_str(out, "exception", v->exception ? v->exception->id : NULL);
+	exception_members(out, v->exception);
 	out_str(out, "audit", v->audit ? v->audit->id : NULL);
 	if (v->blacklisted)
 		out_paint_line(out, PAINT_BAD, "%sblacklisted: %s: %s", prefix, v->entry->id,
 			       v->entry->reason);
 	else if (v->entry && v->exception)
-		out_paint_line(out, PAINT_WARN, "%sallowed: exception %s from %s: %s", prefix,
-			       v->exception->id, v->entry->id, v->exception->reason);
+		out_paint_line(out, PAINT_WARN, "%sallowed: exception %s (%s) from %s: %s", prefix,
+			       v->exception->id, terms, v->entry->id, v->exception->reason);
 	else if (v->audit)
 		out_paint_line(out, PAINT_WARN, "%sallowed: audit only: %s: %s", prefix,
 			       v->audit->id, v->audit->reason);

@@ -17,14 +17,16 @@ void dues_free(struct dues *ds)
 {
 	if (!ds)
 		return;
-	for (size_t i = 0; i < ds->n; i++)
+	for (size_t i = 0; i < ds->n; i++) {
 		free(ds->due[i].id);
+		free(ds->due[i].owner);
+	}
 	free(ds->due);
 	free(ds);
 }
 
 static void offer(struct dues *ds, const struct window *w, const char *kind, const char *id,
-		  const char *what, int64_t at)
+		  const char *owner, const char *what, int64_t at)
 {
 	bool waits = w->behind && at <= w->now && (w->applied == TIME_NONE || at > w->applied);
 
@@ -32,7 +34,12 @@ static void offer(struct dues *ds, const struct window *w, const char *kind, con
 		return;
 	GROW(ds->due, ds->n, ds->cap);
 	ds->due[ds->n++] = (struct due){
-		.kind = kind, .what = what, .id = xstrdup(id), .at = at, .waits = waits
+		.kind = kind,
+		.what = what,
+		.id = xstrdup(id),
+		.owner = owner ? xstrdup(owner) : NULL,
+		.at = at,
+		.waits = waits,
 	};
 }
 
@@ -53,11 +60,11 @@ struct dues *dues_new(const struct blacklist *b, bool behind, int64_t applied, i
 	const struct exceptions *xs = blacklist_exceptions(b);
 
 	for (size_t i = 0; i < es->n; i++) {
-		offer(ds, &w, "entry", es->entry[i]->id, "begins", es->entry[i]->not_before);
-		offer(ds, &w, "entry", es->entry[i]->id, "expires", es->entry[i]->expires);
+		offer(ds, &w, "entry", es->entry[i]->id, NULL, "begins", es->entry[i]->not_before);
+		offer(ds, &w, "entry", es->entry[i]->id, NULL, "expires", es->entry[i]->expires);
 	}
 	for (size_t i = 0; i < xs->n; i++)
-		offer(ds, &w, "exception", xs->exception[i]->id, "expires",
+		offer(ds, &w, "exception", xs->exception[i]->id, xs->exception[i]->owner, "expires",
 		      xs->exception[i]->expires);
 	if (ds->n)
 		qsort(ds->due, ds->n, sizeof(*ds->due), by_date);
@@ -72,9 +79,9 @@ char *dues_text(const struct dues *ds)
 		const struct due *d = &ds->due[i];
 		char date[TIME_TEXT_MAX], *longer;
 
-		longer = xasprintf("%s%s%s '%s' %s %s%s", text, *text ? ", " : "", d->kind, d->id,
-				   d->what, time_text(d->at, date),
-				   d->waits ? " (waits for apply)" : "");
+		longer = xasprintf("%s%s%s '%s'%s%s %s %s%s", text, *text ? ", " : "", d->kind,
+				   d->id, d->owner ? " of " : "", d->owner ? d->owner : "", d->what,
+				   time_text(d->at, date), d->waits ? " (waits for apply)" : "");
 		free(text);
 		text = longer;
 	}
@@ -96,6 +103,7 @@ void dues_json(struct out *out, const char *key, const struct dues *ds)
 		out_object(out, NULL);
 		out_str(out, "kind", d->kind);
 		out_str(out, "id", d->id);
+		out_str(out, "owner", d->owner);
 		out_str(out, "what", d->what);
 		out_time(out, "at", d->at);
 		out_bool(out, "waits", d->waits);

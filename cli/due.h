@@ -11,6 +11,7 @@
 struct due {
 	const char *kind, *what; /* "entry", "exception"; "begins", "expires" */
 	char *id;
+	char *owner; /* of an exception, else NULL */
 	int64_t at;
 	bool waits; /* it has come, and xenstore does not know yet */
 };

@@ -562,7 +562,9 @@ static void list_entries(struct cli *cli, const struct blacklist *b, int64_t pro
 		out_cell(out, "%s", entry_mode_name(e->mode));
 		out_cell(out, "%s", entry_publish_name(e->publish));
 		out_cell(out, "%s", origin_name(e->origin));
-		out_paint_cell(out, phase_paint(p), "%s", phase_name(p));
+		out_paint_cell(out, phase_paint(p), "%s%s%s", phase_name(p),
+			       p == PHASE_WAITING ? " until " : "",
+			       p == PHASE_WAITING ? time_text(e->not_before, date) : "");
 		out_cell(out, "%s", time_text(e->expires, date));
 		out_cell(out, "%s", e->reason);
 	}

@@ -93,7 +93,13 @@ static void show_row(struct out *out, const struct history_row *h)
 	out_cell(out, "%s", time_text(h->time, date));
 	out_cell(out, "%s", by);
 	out_cell(out, "%s", h->act ? h->act : "");
-	out_cell(out, "%s", h->subject);
+	if (h->owner && h->expires != TIME_NONE)
+		out_cell(out, "%s (owner %s, until %s)", h->subject, h->owner,
+			 time_text(h->expires, date));
+	else if (h->owner)
+		out_cell(out, "%s (owner %s, for ever)", h->subject, h->owner);
+	else
+		out_cell(out, "%s", h->subject);
 	out_cell(out, "%s", h->reason ? h->reason : "");
 	out_object(out, NULL);
 	out_int(out, "seq", h->seq);

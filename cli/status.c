@@ -10,6 +10,7 @@
 #include "cli/apply.h"
 #include "cli/due.h"
 #include "cli/enforcement.h"
+#include "cli/exceptions.h"
 #include "cli/file.h"
 #include "registry/history.h"
 #include "registry/sighting.h"
@@ -55,6 +56,7 @@ struct facts {
 	uint64_t generation;
 	size_t products, conflicts;
 	size_t enforced, audited, waiting, expired, exceptions;
+	struct blacklist *blacklist;
 	struct dues *dues; /* dates of the next days, and those that wait for apply */
 	size_t sightings;
 	struct pull_state *sync;
@@ -73,6 +75,7 @@ struct facts {
 
 static void facts_end(struct facts *f)
 {
+	blacklist_free(TAKE(f->blacklist));
 	pull_state_free(TAKE(f->sync));
 	free(TAKE(f->daemon));
 	dues_free(TAKE(f->dues));
@@ -87,7 +90,6 @@ static void count_rows(const struct blacklist *b, struct facts *f)
 {
 	const struct products *ps = blacklist_products(b);
 	const struct entries *es = blacklist_entries(b);
-	const struct exceptions *xs = blacklist_exceptions(b);
 	int64_t now = blacklist_now(b);
 
 	f->products = ps->n;
@@ -105,11 +107,7 @@ static void count_rows(const struct blacklist *b, struct facts *f)
 		else
 			f->enforced++;
 	}
-	for (size_t i = 0; i < xs->n; i++) {
-		const struct exception *x = xs->exception[i];
-
-		f->exceptions += x->expires == TIME_NONE || x->expires > now;
-	}
+	f->exceptions = exceptions_count(b);
 }
 
 static int find_dues(struct cli *cli, const struct blacklist *b, struct facts *f, struct err *err)
@@ -156,20 +154,21 @@ static void count_guests(struct cli *cli, struct facts *f)
 
 static int gather(struct cli *cli, struct facts *f, struct err *err)
 {
-	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	const struct blacklist *b;
 	CLEANUP(sightings_free) struct sightings *seen = NULL;
 	CLEANUP(tree_free) struct tree *tree = NULL;
 	struct apply_options o;
 	int r = cli_need(cli, NEED_CONFIG | NEED_DB_READ, err);
 
 	if (r == 0)
-		r = blacklist_load(cli->db, cli->now, &b, err);
+		r = blacklist_load(cli->db, cli->now, &f->blacklist, err);
 	if (r == 0)
 		r = pull_state(cli->db, &f->sync, err);
 	if (r == 0)
 		r = sighting_list(cli->db, -1, NULL, &seen, err);
 	if (r < 0)
 		return r;
+	b = f->blacklist;
 	f->failing_since = TIME_NONE;
 	pull_fails(db_path(cli->db), &f->failure, &f->failing_since);
 	f->proxy = fetch_proxy_text();
@@ -331,6 +330,7 @@ static void show_guests(struct out *out, const struct facts *f)
 
 static void show_text(struct cli *cli, const struct facts *f)
 {
+	CLEANUP(free) char *exceptions = exceptions_text(f->blacklist);
 	struct out *out = cli->out;
 	char why[256];
 	enum level level = judge(cli, f, why);
@@ -347,7 +347,7 @@ static void show_text(struct cli *cli, const struct facts *f)
 	row(out, "Products", "%zu%s", f->products, f->conflicts ? ", some in conflict" : "");
 	row(out, "Entries", "%zu enforced, %zu audited, %zu waiting, %zu expired", f->enforced,
 	    f->audited, f->waiting, f->expired);
-	row(out, "Exceptions", "%zu", f->exceptions);
+	row(out, "Exceptions", "%s", exceptions);
 	if (f->dues->n) {
 		CLEANUP(free) char *dues = dues_text(f->dues);
 
@@ -401,6 +401,7 @@ static void show_json(struct cli *cli, const struct facts *f)
 	out_int(out, "expired", (int64_t)f->expired);
 	out_close(out);
 	out_int(out, "exceptions", (int64_t)f->exceptions);
+	exceptions_json(out, f->blacklist);
 	out_int(out, "due", (int64_t)f->dues->n);
 	dues_json(out, "dates", f->dues);
 	out_object(out, "manifest");

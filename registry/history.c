@@ -432,6 +432,7 @@ void history_rows_free(struct history_rows *rows)
 		free(h->before);
 		free(h->after);
 		free(h->hash);
+		free(h->owner);
 	}
 	free(rows->row);
 	free(rows);
@@ -442,6 +443,12 @@ static char *text_or_null(struct stmt *q, int col)
 	return stmt_get_text(q, col) ? stmt_take_text(q, col) : NULL;
 }
 
+/* A row that somebody has edited is listed, too. */
+#define EXCEPTION_MEMBER(name)                                                 \
+	"CASE WHEN kind = 'exception' AND json_valid(coalesce(after, before))" \
+	" THEN json_extract(coalesce(after, before), '$." name "') END"
+#define LISTED_COLUMNS ROW_COLUMNS ", " EXCEPTION_MEMBER("owner") ", " EXCEPTION_MEMBER("expires")
+
 int history_list(struct db *db, int64_t since, const char *subject, struct history_rows **ret,
 		 struct err *err)
 {
@@ -449,7 +456,8 @@ int history_list(struct db *db, int64_t since, const char *subject, struct histo
 	CLEANUP_STMT struct stmt q = STMT_INIT;
 	size_t cap = 0;
 	int r = stmt_begin(&q, db,
-			   "SELECT " ROW_COLUMNS " FROM history WHERE (?1 IS NULL OR time >= ?1) "
+			   "SELECT " LISTED_COLUMNS " FROM history "
+			   "WHERE (?1 IS NULL OR time >= ?1) "
 			   "AND (?2 IS NULL OR subject = ?2) ORDER BY seq",
 			   err);
 
@@ -472,6 +480,8 @@ int history_list(struct db *db, int64_t since, const char *subject, struct histo
 			.before = text_or_null(&q, 11),
 			.after = text_or_null(&q, 12),
 			.hash = stmt_take_text(&q, 13),
+			.owner = text_or_null(&q, 14),
+			.expires = stmt_get_time(&q, 15),
 		};
 	}
 	if (r < 0)

@@ -19,6 +19,8 @@ struct history_row {
 	char *sudo_user, *host;
 	char *before, *after; /* canonical JSON of the row, or NULL */
 	char *hash;	      /* hexadecimal */
+	char *owner;	      /* of the exception that the row is about, else NULL */
+	int64_t expires;      /* the same; TIME_NONE: never */
 };
 struct history_rows {
 	struct history_row *row;

@@ -118,7 +118,7 @@ END
 EXCEPTION    PRODUCT       BUILDS         OWNER  PHASE   EXPIRES               REASON
 exception-1  experimental  xen-win:8.2.1  ops    active  2026-12-20T12:00:00Z  we need it
 END
-  xb 0 check 65535 524801 <<<'allowed: exception exception-1 from local-1: we need it'
+  xb 0 check 65535 524801 <<<'allowed: exception exception-1 (owner ops, until 2026-12-20T12:00:00Z) from local-1: we need it'
   xb_status 0 apply
   [ "$(nodes experimental)" = '524800 524802 ' ]
   xb 0 exception remove exception-1 --apply <<'END'
@@ -144,10 +144,10 @@ END
   grep -q "warning: the date of '--expires' has passed already" got.err
   xb_status 0 add 65535 3 --reason c --not-before 2026-11-20T12:00:00Z --expires +1d
   xb 0 list <<'END'
-ID       PRODUCT       BUILDS  COUNT  MODE     PUBLISH  ORIGIN  PHASE    EXPIRES               REASON
-local-1  experimental  1           1  enforce  nodes    local   waiting                        a
-local-2  experimental  2           1  enforce  nodes    local   expired  2026-11-19T00:00:00Z  b
-local-3  experimental  3           1  enforce  nodes    local   active   2026-11-21T12:00:00Z  c
+ID       PRODUCT       BUILDS  COUNT  MODE     PUBLISH  ORIGIN  PHASE                               EXPIRES               REASON
+local-1  experimental  1           1  enforce  nodes    local   waiting until 2026-12-01T00:00:00Z                        a
+local-2  experimental  2           1  enforce  nodes    local   expired                             2026-11-19T00:00:00Z  b
+local-3  experimental  3           1  enforce  nodes    local   active                              2026-11-21T12:00:00Z  c
 END
   xb_status 0 apply
   [ "$(nodes experimental)" = '3 ' ]
@@ -212,6 +212,7 @@ local-1
 xenblacklist: add: 100000 builds, published as a range: stock device models do not see it, xenblacklistd does
 xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
 xenblacklist: add: 6 nodes changed in xenstore
+xenblacklist: add: 1 of them is published as a range: stock device models do not see it, xenblacklistd does
 END
   xb 1 check --live 3 77777 <<<'blacklisted: /mh/driver-blacklist/linux/_ranges/2-100001'
   xb 0 check --live 3 100002 <<<allowed

@@ -119,7 +119,7 @@ xenblacklist: plan: of 2 guests seen with a driver none is newly hit
 END
   xb_status 0 apply --plan today.plan
   [ "$(tail -n 1 got.out)" = '7 nodes added, 0 changed, 0 removed' ]
-  xb 0 check 65535 590080 <<<'allowed: exception exception-1 from XSA-468: updates on Sunday'
+  xb 0 check 65535 590080 <<<'allowed: exception exception-1 (owner web-team, until 2026-11-22T12:00:00Z) from XSA-468: updates on Sunday'
   xb_status 1 check --live 65535 xen-win:9.1.2
 
   # Sunday: the exception ends. The guest was never updated, so the policy speaks again.
@@ -218,7 +218,7 @@ END
   xb_status 0 exception add 3 6 --reason a --owner b --expires 2026-11-22T06:00:00Z
   xb_status 0 apply
   xb_status 0 status
-  grep -qx "Due  *entry 'T-1' begins 2026-11-22T00:00:00Z, exception 'exception-1' expires 2026-11-22T06:00:00Z, entry 'T-2' expires 2026-11-23T00:00:00Z" got.out
+  grep -qx "Due  *entry 'T-1' begins 2026-11-22T00:00:00Z, exception 'exception-1' of b expires 2026-11-22T06:00:00Z, entry 'T-2' expires 2026-11-23T00:00:00Z" got.out
   sunday
   run_json 0 status
   [ "$(json '[.due, (.dates[] | [.kind, .id, .what, .waits])]')" = \

@@ -76,7 +76,7 @@ except() {
 65535 1 blacklisted: U-1: upstream
 65535 2 allowed
 65535 3 allowed: audit only: U-3: upstream
-65535 4 allowed: exception exception-1 from U-4: needed
+65535 4 allowed: exception exception-1 (owner ops, for ever) from U-4: needed
 65535 5 blacklisted: U-5: upstream
 65535 6 blacklisted: L-6: local
 65535 7 allowed: audit only: U-7: upstream
@@ -86,7 +86,7 @@ except() {
 65535 12 allowed
 65535 13 allowed
 65535 14 allowed: audit only: L-14: local
-65535 15 allowed: exception exception-2 from L-15: needed
+65535 15 allowed: exception exception-2 (owner ops, for ever) from L-15: needed
 65535 16 blacklisted: L-16: local
 END
   cut -d' ' -f1,2 want >lines
@@ -111,14 +111,69 @@ END
   xb_status 0 add 65535 5 --reason bad --id T-1
   xb_status 0 exception add 65535 5 --reason 'until Monday' --owner ops --expires 2026-12-01
   xb_status 0 exception add 65535 6 --reason 'for ever' --owner web-team
-  for verb in list 'exception list' plan audit; do
+  for verb in list 'exception list' plan audit status history; do
     # shellcheck disable=SC2086
     xb_run $verb >all.out 2>&1 || true
     for word in exception-1 ops 2026-12-01T00:00:00Z exception-2 web-team; do
       grep -q "$word" all.out || { echo "no '$word' in '$verb':" && cat all.out && return 1; }
     done
   done
-  xb 0 check 65535 5 <<<'allowed: exception exception-1 from T-1: until Monday'
+  xb_status 0 status
+  grep -qx "Exceptions  *2: 'exception-1' (owner ops, until 2026-12-01T00:00:00Z), 'exception-2' (owner web-team, for ever)" got.out
+  xb_status 0 history
+  grep -q ' exception exception-1 (owner ops, until 2026-12-01T00:00:00Z)  *until Monday$' got.out
+  xb_status 1 audit
+  grep -q '^expiring *exception exception-1  on 2026-12-01T00:00:00Z; owner ops$' got.out
+  for verb in plan audit status; do
+    xb_run $verb --json >out.json || true
+    "$SRCDIR/tests/validate-json" "$SRCDIR/data/json-schema" out.json
+    [ "$(json '[.exceptions_in_force[] | [.id, .owner, .builds, .reason, .expires]]')" = \
+      '[["exception-1","ops","5","until Monday","2026-12-01T00:00:00Z"],["exception-2","web-team","6","for ever",null]]' ]
+  done
+  xb_status 0 explain 65535 5
+  grep -q '^  exception exception-1: owner ops, active; it decides$' got.out
+  grep -q '^    expires 2026-12-01T00:00:00Z$' got.out
+}
+
+@test "check names owner and date of the exception that decides" {
+  xb_status 0 add 65535 5,6 --reason bad --id T-1
+  xb_status 0 exception add 65535 5 --reason 'until Monday' --owner ops --expires 2026-12-01
+  xb_status 0 exception add 65535 6 --reason 'old guests' --owner web-team
+  xb 0 check 65535 5 <<<'allowed: exception exception-1 (owner ops, until 2026-12-01T00:00:00Z) from T-1: until Monday'
+  xb 0 check 65535 6 <<<'allowed: exception exception-2 (owner web-team, for ever) from T-1: old guests'
+  run_json 0 check 65535 5
+  [ "$(json '[.exception, .exception_owner, .exception_expires]')" = \
+    '["exception-1","ops","2026-12-01T00:00:00Z"]' ]
+  printf '65535 %s\n' 6 7 >lines
+  XB_STDIN=lines run_json 0 check -
+  [ "$(json '[.answers[] | [.exception, .exception_owner, .exception_expires]]')" = \
+    '[["exception-2","web-team",null],[null,null,null]]' ]
+}
+
+@test "plan and apply say again that nobody but xenblacklistd sees a range" {
+  line='published as a range: stock device models do not see it, xenblacklistd does'
+  xb_status 0 add 65535 5 --reason bad
+  xb_status 0 plan
+  lacks 'published as a range' got.err
+  xb_status 0 add 65535 10..20,40 --reason bad --as-range
+  grep -qx "xenblacklist: add: 12 builds, $line" got.err
+  xb_status 0 plan
+  grep -qx "xenblacklist: plan: 2 of them are $line" got.err
+  run_json 0 plan
+  [ "$(json '.counts.ranges')" = 2 ]
+  xb_status 0 apply --dry-run
+  grep -qx "xenblacklist: apply: 2 of them are $line" got.err
+  xb_status 0 apply
+  grep -qx "xenblacklist: apply: 2 of them are $line" got.err
+  # Nothing to say about what is there already, or goes.
+  run_json 0 apply
+  [ "$(json '.counts.ranges')" = 0 ]
+  lacks 'published as a range' got.err
+  xb_status 0 remove local-2
+  xb_status 0 plan
+  lacks 'published as a range' got.err
+  xb_status 0 add 65535 50..59 --reason bad --as-range --apply
+  grep -qx "xenblacklist: add: 1 of them is $line" got.err
 }
 
 @test "version sets go through the encoding; what they cost is said first" {

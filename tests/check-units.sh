@@ -26,6 +26,17 @@ for unit in "$units"/*.service; do
   must "$name.service is tight enough" \
     systemd-analyze security --offline=true --no-pager --threshold="$(threshold "$name")" "$unit"
 done
+# Every Xen device that the daemon's libraries open: an unlisted one fails with another errno than an
+# absent one, and they give up.
+devices_denied() {
+  local daemon=${BUILDDIR:-.}/xenblacklistd
+  [ -x "$daemon" ] || echo "no $daemon to look at"
+  ldd "$daemon" | awk '/libxen/ { print $3 }' | xargs -r grep -aohE '/dev/xen/[a-z]+' | sort -u |
+    while read -r device; do
+      grep -qxF "DeviceAllow=$device rw" "$units/xenblacklistd.service" || echo "$device"
+    done
+}
+nothing "xenblacklistd.service allows each device that libxen opens" devices_denied
 # The programs are not installed here; everything else that verify says is a finding.
 unverified() {
   cp "$units"/*.service "$units"/*.timer "$tmp"

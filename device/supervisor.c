@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <syslog.h>
@@ -532,6 +533,17 @@ static void take_signals(struct supervisor *s)
 	reap(s);
 }
 
+/* A guest takes up to three descriptors, and what is usual for one process does for 340 guests. */
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int open_signals(struct err *err)
 {
 	sigset_t set;
@@ -632,6 +644,7 @@ static int run(struct supervisor *s, struct err *err)
 {
 	int r = record_lock(s->o->run_dir, &s->lock, err);
 
+	raise_descriptors();
 	if (r == 0)
 		r = ioreq_host_open(&s->host, err);
 	if (r == 0)

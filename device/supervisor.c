@@ -247,6 +247,7 @@ static void bury_child(struct supervisor *s, struct domain *d, int status)
 	 * is made for it.
 	 */
 	if (d->leaving || !d->guarded || !ioreq_alive(s->host, d->domid, d->server)) {
+		dismiss(d);
 		unguard(s, d);
 		return;
 	}
@@ -460,9 +461,9 @@ static void listen_child(struct supervisor *s, struct domain *d)
 {
 	CLEANUP(free) char *who = title(d);
 	struct packet m;
-	int fd;
+	int fd, r = 0;
 
-	for (unsigned i = 0; i < 64 && packet_recv(d->sock, &m, &fd) > 0; i++) {
+	for (unsigned i = 0; i < 64 && (r = packet_recv(d->sock, &m, &fd)) > 0; i++) {
 		close_fd(fd);
 		if (m.kind == PACKET_ATTACHED) {
 			d->attached = true;
@@ -481,6 +482,13 @@ static void listen_child(struct supervisor *s, struct domain *d)
 			say(s, LOG_ERR, "%s: %s", who, text);
 		}
 	}
+	if (r >= 0)
+		return;
+	/* It has died, or it lives, does not speak any more, and poll() would never rest. */
+	close_fd(d->sock);
+	d->sock = -1;
+	if (d->pid > 0)
+		kill(d->pid, SIGKILL);
 }
 
 /* ---- signals and the loop ---- */
@@ -504,6 +512,7 @@ static void reap(struct supervisor *s)
 		}
 		for (size_t i = 0; i < s->n; i++)
 			if (s->domain[i]->pid == pid) {
+				s->domain[i]->pid = 0;
 				if (s->domain[i]->sock >= 0)
 					listen_child(s, s->domain[i]);
 				bury_child(s, s->domain[i], status);

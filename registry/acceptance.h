@@ -10,10 +10,15 @@
 #include "registry/db.h"
 
 /*
- * Accepts the entries with this id, of any origin, in the caller's transaction, with one history
- * row; nothing when they are accepted already. ERR_NOT_FOUND.
+ * Accepts the entries with this id, of any origin, in the caller's transaction, with a history row
+ * each; nothing for those that are accepted already. ERR_NOT_FOUND.
  */
 int acceptance_add(struct db *db, const char *id, struct err *err);
+/*
+ * For the migration to schema 4, inside its transaction: records in the state of their entries the
+ * acceptances that the history of schema 3 speaks of. Others are left to be found.
+ */
+int acceptance_adopt(struct db *db, struct err *err);
 
 struct acceptances {
 	int64_t *row; /* of entries, ascending */

@@ -13,6 +13,7 @@
 
 #include <sqlite3.h>
 
+#include "registry/acceptance.h"
 #include "registry/connection.h"
 #include "registry/history.h"
 #include "registry/newfile.h"
@@ -189,6 +190,9 @@ static int schema_version(struct db *db, int64_t *ret, struct err *err)
 	return 0;
 }
 
+/* An entry's state in the history holds what was accepted for it. */
+#define ACCEPTANCE_SCHEMA 4
+
 /*
  * All steps in one transaction. A step that changes what the state of a row looks like will have
  * to record the rows that it changed and no others: rows that were tampered with before are to be
@@ -209,6 +213,7 @@ static int migrate(struct db *db, struct err *err)
 	before = xasprintf("{\"schema\":%lld}", (long long)version);
 	after = xasprintf("{\"schema\":%zu}", schema_n_steps);
 	if ((r = write_steps(db, version, err)) < 0 ||
+	    (version < ACCEPTANCE_SCHEMA && (r = acceptance_adopt(db, err)) < 0) ||
 	    (r = history_add(db, "migrate", "registry", before, after, err)) < 0)
 		return r;
 	return db_commit(&tx, err);

@@ -32,14 +32,20 @@
 	"SELECT id, 'reservation ' || first || '-' || last, json_object('first', first,"       \
 	" 'last', last, 'kind', kind, 'origin', origin, 'reason', reason, 'created', created)" \
 	" FROM reservation"
-#define ENTRY_STATE                                                                              \
-	"SELECT e.row, 'entry ' || e.id, json_object('id', e.id, 'origin', e.origin,"            \
+#define ENTRY_JSON                                                                               \
+	"json_object('id', e.id, 'origin', e.origin,"                                            \
 	" 'product', (SELECT number FROM product WHERE id = e.product_id),"                      \
 	" 'product_id', e.product_id, 'builds', e.builds, 'mode', e.mode, 'publish', e.publish," \
 	" 'whole_family', e.whole_family, 'reason', e.reason, 'references', json(("              \
 	"SELECT json_group_array(r.url) FROM (SELECT url FROM entry_reference"                   \
 	" WHERE entry = e.row ORDER BY position) r)), 'not_before', e.not_before,"               \
-	" 'expires', e.expires, 'created', e.created) FROM entry e"
+	" 'expires', e.expires, 'created', e.created)"
+/* What was accepted for it is a member more, so that the others look as they always did. */
+#define ENTRY_STATE                                                                  \
+	"SELECT e.row, 'entry ' || e.id, CASE WHEN a.entry IS NULL THEN " ENTRY_JSON \
+	" ELSE json_insert(" ENTRY_JSON ", '$." HISTORY_ACCEPTED "',"                \
+	" json_object('covers', a.covers, 'accepted', a.accepted)) END"              \
+	" FROM entry e LEFT JOIN impact_accepted a ON a.entry = e.row"
 #define EXCEPTION_STATE                                                        \
 	"SELECT x.row, 'exception ' || x.id, json_object('id', x.id,"          \
 	" 'product', (SELECT number FROM product WHERE id = x.product_id),"    \

@@ -56,6 +56,8 @@ enum history_kind {
 	HISTORY_EXCEPTION,
 	HISTORY_KINDS,
 };
+/* The member of an entry's state that says what was accepted for it. */
+#define HISTORY_ACCEPTED "impact_accepted"
 /* The state of row ID as canonical JSON, or NULL when there is no such row. The caller frees. */
 int history_state(struct db *db, enum history_kind kind, int64_t id, char **ret, struct err *err);
 /* Records that row ID went from BEFORE (NULL: it is new) to what it is now; nothing if equal. */

@@ -283,6 +283,13 @@ END
   [ "$(json '[.history[] | select(.act == "accept-impact") | .subject]')" = \
     '["entry local-1","entry local-2"]' ]
   xb_status 0 history --verify
+  cp registry.db whole.db
+  sqlite3 registry.db "UPDATE impact_accepted SET accepted = 0"
+  xb_status 1 history --verify
+  grep -q ': entry local-1: changed without a record in the history$' got.out
+  xb_status 1 audit
+  grep -q '^integrity  *registry  *entry local-2: changed without a record in the history$' got.out
+  mv whole.db registry.db
   # An id that comes back is another entry.
   xb_status 0 remove local-2
   xb_status 65 add 65535 590081 --reason bad --id local-2

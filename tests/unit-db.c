@@ -10,9 +10,11 @@
 
 #include <sqlite3.h>
 
+#include "registry/acceptance.h"
 #include "registry/connection.h"
 #include "registry/db.h"
 #include "registry/digest.h"
+#include "registry/entry.h"
 #include "registry/history.h"
 #include "registry/stmt.h"
 #include "tests/registry.h"
@@ -459,6 +461,81 @@ static void tampering(void **state)
 	}
 }
 
+/* An accepted entry in a new registry. */
+static void make_accepted(const char *path)
+{
+	CLEANUP(db_close) struct db *db = registry_open(path);
+	struct entry e = { .id = (char *)"E-1",
+			   .origin = ORIGIN_LOCAL,
+			   .product = 1,
+			   .builds = (char *)"5",
+			   .reason = (char *)"bad",
+			   .not_before = TIME_NONE,
+			   .expires = TIME_NONE };
+	struct err err = { 0 };
+	DB_TX tx = { 0 };
+
+	ok(db_begin(db, &tx, &err), &err);
+	ok(entry_add(db, &e, &err), &err);
+	ok(acceptance_add(db, "E-1", &err), &err);
+	ok(acceptance_add(db, "E-1", &err), &err);
+	ok(db_commit(&tx, &err), &err);
+	assert_int_equal(findings(db), 0);
+}
+
+static void tampered_acceptance(void **state)
+{
+	static const struct {
+		const char *sql, *finding;
+	} cases[] = {
+		{ "DELETE FROM impact_accepted", "entry E-1: changed" },
+		{ "UPDATE impact_accepted SET covers = 'x'", "entry E-1: changed" },
+		{ "UPDATE impact_accepted SET accepted = 5", "entry E-1: changed" },
+		{ "PRAGMA foreign_keys = OFF; UPDATE impact_accepted SET entry = 7",
+		  "entry E-1: changed" },
+		{ "PRAGMA foreign_keys = OFF; INSERT INTO impact_accepted VALUES (7, 'x', 1)",
+		  "table impact_accepted, row 7" },
+		{ "UPDATE entry SET builds = '6'; UPDATE impact_accepted SET covers = '3 enforce 6'",
+		  "entry E-1: changed" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		CLEANUP(db_close) struct db *db = NULL;
+
+		make_accepted(*state);
+		tamper(*state, cases[i].sql);
+		db = registry_open(*state);
+		assert_true(findings(db) > 0);
+		if (!strstr(findings_text(), cases[i].finding))
+			fail_msg("%s: '%s' does not say '%s'", cases[i].sql, findings_text(),
+				 cases[i].finding);
+		unlink(*state);
+	}
+}
+
+/* One row for the acceptance; it goes with the entry, and the history knows. */
+static void acceptance_in_the_history(void **state)
+{
+	CLEANUP(db_close) struct db *db = NULL;
+	CLEANUP(history_rows_free) struct history_rows *rows = NULL;
+	struct err err = { 0 };
+	DB_TX tx = { 0 };
+
+	make_accepted(*state);
+	db = registry_open(*state);
+	ok(db_begin(db, &tx, &err), &err);
+	ok(entry_remove(db, "E-1", &err), &err);
+	ok(db_commit(&tx, &err), &err);
+	assert_int_equal(findings(db), 0);
+	ok(history_list(db, TIME_NONE, "entry E-1", &rows, &err), &err);
+	assert_int_equal(rows->n, 3);
+	assert_string_equal(rows->row[1].act, "accept-impact");
+	assert_string_equal(rows->row[1].before, rows->row[0].after);
+	assert_non_null(strstr(rows->row[1].after, ",\"impact_accepted\":{\"covers\":\""));
+	assert_string_equal(rows->row[2].before, rows->row[1].after);
+	assert_null(rows->row[2].after);
+}
+
 /* What the tables themselves refuse, to anybody. */
 static void schema_defends_itself(void **state)
 {
@@ -584,6 +661,8 @@ static const struct CMUnitTest tests[] = {
 	registry_test(locked),
 	registry_test(bad_reasons),
 	registry_test(tampering),
+	registry_test(tampered_acceptance),
+	registry_test(acceptance_in_the_history),
 	registry_test(schema_defends_itself),
 	registry_test(statements_are_kept),
 	cmocka_unit_test(digests),

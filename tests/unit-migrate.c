@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "registry/acceptance.h"
 #include "registry/blacklist.h"
 #include "registry/history.h"
 #include "registry/schema.h"
@@ -79,6 +80,27 @@ static void observations(struct db *db)
 	assert_int_equal(seen->sighting[0]->count, 3);
 }
 
+/* Schema 3 brought acceptances; schema 4 has them in the history. */
+static void acceptance(struct db *db)
+{
+	CLEANUP(acceptances_free) struct acceptances *as = NULL;
+	CLEANUP(history_rows_free) struct history_rows *rows = NULL;
+	CLEANUP(entry_free) struct entry *e = NULL;
+	struct err err = { 0 };
+
+	ok(acceptance_list(db, &as, &err), &err);
+	assert_int_equal(as->n, 1);
+	ok(entry_find(db, "SAVED-3", &e, &err), &err);
+	assert_true(acceptance_holds(as, e->row));
+	ok(history_list(db, SAVED_TIME + 1, "entry SAVED-3", &rows, &err), &err);
+	assert_int_equal(rows->n, 1);
+	assert_string_equal(rows->row[0].act, "migrate");
+	assert_null(strstr(rows->row[0].before, "impact_accepted"));
+	assert_non_null(strstr(rows->row[0].after,
+			       ",\"impact_accepted\":{\"covers\":\"8 enforce 0x200\","
+			       "\"accepted\":1763650000}}"));
+}
+
 static void every_saved_schema(void **state)
 {
 	assert_true(schema_n_steps > 1);
@@ -86,7 +108,8 @@ static void every_saved_schema(void **state)
 		CLEANUP(history_rows_free) struct history_rows *rows = NULL;
 		CLEANUP(db_close) struct db *db = NULL;
 		struct err err = { 0 };
-		uint64_t before = 2, after = 0;
+		/* In schema 3 the acceptance was a change of its own. */
+		uint64_t before = schema >= 3 ? 3 : 2, after = 0;
 
 		copy_saved(schema, *state);
 		ok(db_open(*state, DB_READ, &test_actor, SAVED_TIME + 1, &db, &err), &err);
@@ -95,6 +118,8 @@ static void every_saved_schema(void **state)
 		content(db);
 		if (schema >= 2)
 			observations(db);
+		if (schema >= 3)
+			acceptance(db);
 		ok(db_generation(db, &after, &err), &err);
 		assert_int_equal(after, before + 1);
 		ok(history_list(db, SAVED_TIME + 1, "registry", &rows, &err), &err);
@@ -176,11 +201,43 @@ static void tampered_before(void **state)
 	assert_non_null(strstr(findings_text(), "product 6: changed"));
 }
 
+/* Only what the old history speaks of is taken over. */
+static void acceptance_planted_before(void **state)
+{
+	static const struct {
+		const char *sql, *finding;
+	} cases[] = {
+		{ "INSERT INTO impact_accepted SELECT row, product_id || ' ' || mode || ' ' || builds,"
+		  " 1763650000 FROM entry WHERE id = 'SAVED-1'",
+		  "entry SAVED-1: changed" },
+		{ "UPDATE impact_accepted SET accepted = 1", "entry SAVED-3: changed" },
+		{ "UPDATE impact_accepted SET covers = '8 enforce all'", "entry SAVED-3: changed" },
+		{ "UPDATE entry SET builds = 'all' WHERE id = 'SAVED-3'",
+		  "entry SAVED-3: changed" },
+		{ "UPDATE entry SET builds = 'all' WHERE id = 'SAVED-3';"
+		  "UPDATE impact_accepted SET covers = '8 enforce all'",
+		  "entry SAVED-3: changed" },
+		{ "DROP TRIGGER history_unchanged; UPDATE history SET after = '{' WHERE seq = 23",
+		  "entry SAVED-3: changed" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		CLEANUP(db_close) struct db *db = NULL;
+		struct err err = { 0 };
+
+		copy_saved(3, *state);
+		tamper(*state, cases[i].sql);
+		ok(db_open(*state, DB_WRITE, NULL, SAVED_TIME, &db, &err), &err);
+		assert_true(findings(db) > 0);
+		if (!strstr(findings_text(), cases[i].finding))
+			fail_msg("%s: '%s'", cases[i].sql, findings_text());
+	}
+}
+
 static const struct CMUnitTest tests[] = {
-	registry_test(every_saved_schema),
-	registry_test(migrated_by_many_at_once),
-	registry_test(not_by_a_reader),
-	registry_test(tampered_before),
+	registry_test(every_saved_schema),	  registry_test(migrated_by_many_at_once),
+	registry_test(not_by_a_reader),		  registry_test(tampered_before),
+	registry_test(acceptance_planted_before),
 };
 
 UNIT_MAIN(tests)

@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: LGPL-2.1-or-later
+-- Schema 4: no table changes. What was accepted for an entry (impact_accepted) is part of the
+-- entry's state in the history from here on; the program records what is there already.

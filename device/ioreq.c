@@ -21,7 +21,7 @@
 
 #define FRAME_SHIFT 12
 #define FRAME_SIZE (1u << FRAME_SHIFT)
-#define LAST_CALL_MS 20
+#define LAST_CALL_MS 200
 #define REP_MAX 65536u /* Xen splits at page borders, so that a real request stays far below */
 
 struct ioreq_host {
@@ -238,15 +238,20 @@ int ioreq_fd(const struct ioreq_server *s)
 /* The frame of guest memory that a repeated instruction works on, mapped one at a time. */
 struct window {
 	struct ioreq_server *s;
+	bool write; /* to guest memory */
 	uint64_t frame;
 	uint8_t *addr;
 };
 
+/* Xen does not see what is written through a mapping, and a migration that is under way has to. */
 static void window_close(struct window *w)
 {
-	if (w->addr)
-		xenforeignmemory_unmap(w->s->fm, w->addr, 1);
+	if (!w->addr)
+		return;
+	xenforeignmemory_unmap(w->s->fm, w->addr, 1);
 	w->addr = NULL;
+	if (w->write)
+		xendevicemodel_modified_memory(w->s->dm, w->s->domid, w->frame, 1);
 }
 
 static uint8_t *window_byte(struct window *w, uint64_t gpa)
@@ -258,10 +263,13 @@ static uint8_t *window_byte(struct window *w, uint64_t gpa)
 		int bad = 0;
 
 		window_close(w);
-		w->addr = xenforeignmemory_map(w->s->fm, w->s->domid, PROT_READ | PROT_WRITE, 1,
+		w->addr = xenforeignmemory_map(w->s->fm, w->s->domid,
+					       w->write ? PROT_READ | PROT_WRITE : PROT_READ, 1,
 					       &pfn, &bad);
-		if (w->addr && bad)
-			window_close(w);
+		if (w->addr && bad) {
+			xenforeignmemory_unmap(w->s->fm, w->addr, 1);
+			w->addr = NULL;
+		}
 		w->frame = frame;
 	}
 	return w->addr ? w->addr + (gpa & (FRAME_SIZE - 1)) : NULL;
@@ -276,7 +284,7 @@ static uint32_t width_mask(uint32_t width)
 static void serve_repeated(struct ioreq_server *s, const ioreq_t *req, struct ioreq_access *a,
 			   ioreq_handler *handler, void *ctx)
 {
-	struct window w = { .s = s };
+	struct window w = { .s = s, .write = !a->write };
 	uint64_t gpa = req->data;
 
 	for (uint32_t i = 0; i < req->count && i < REP_MAX; i++) {
@@ -365,20 +373,31 @@ int ioreq_serve(struct ioreq_server *s, ioreq_handler *handler, void *ctx, struc
 	return 0;
 }
 
+/* Has every vcpu taken its answer? Xen forgets the answers of a server that has ended. */
+static bool answers_taken(const struct ioreq_server *s)
+{
+	for (uint32_t i = 0; i < s->n_vcpus; i++)
+		if (s->page->vcpu_ioreq[i].state == STATE_IORESP_READY)
+			return false;
+	return true;
+}
+
 /*
- * A vcpu that chose this server just before the ports went may still be about to ask, so it gets
- * a moment.
+ * Xen stops the domain while it puts a server to sleep: whatever is for us is on the page then, and
+ * nothing can come after it, however much a guest asks. A paused vcpu takes no answer: it is
+ * not waited for.
  */
 void ioreq_leave(struct ioreq_server *s, ioreq_handler *handler, void *ctx)
 {
-	struct pollfd p = { .fd = ioreq_fd(s), .events = POLLIN };
 	struct err ignored;
 
 	ioreq_disown(s, 0x10, 0x11, &ignored);
 	ioreq_disown(s, 0x12, 0x13, &ignored);
-	do
-		ioreq_serve(s, handler, ctx, &ignored);
-	while (poll(&p, 1, LAST_CALL_MS) > 0);
+	xendevicemodel_set_ioreq_server_state(s->dm, s->domid, s->id, 0);
+	for (uint32_t i = 0; i < s->n_vcpus; i++)
+		serve_vcpu(s, i, handler, ctx);
+	for (int ms = 0; ms < LAST_CALL_MS && !answers_taken(s); ms++)
+		poll(NULL, 0, 1);
 	xendevicemodel_destroy_ioreq_server(s->dm, s->domid, s->id);
 }
 

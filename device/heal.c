@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "device/applied.h"
 #include "registry/config.h"
 #include "sync/apply.h"
 
@@ -16,6 +17,7 @@
 struct heal {
 	const char *registry, *config;
 	struct tree *seen;
+	bool told; /* SEEN is what the history tells, nobody has seen it */
 	unsigned credit;
 	int64_t credit_ms;
 };
@@ -42,9 +44,10 @@ void heal_settled(struct heal *h, struct tree *tree)
 {
 	tree_free(h->seen);
 	h->seen = tree;
+	h->told = false;
 }
 
-static bool was_there(const struct heal *h, const char *path)
+static const struct node *seen_node(const struct heal *h, const char *path)
 {
 	size_t lo = 0, hi = h->seen ? h->seen->n : 0;
 
@@ -53,13 +56,30 @@ static bool was_there(const struct heal *h, const char *path)
 		int c = strcmp(h->seen->node[mid].path, path);
 
 		if (c == 0)
-			return true;
+			return &h->seen->node[mid];
 		if (c < 0)
 			lo = mid + 1;
 		else
 			hi = mid;
 	}
-	return false;
+	return NULL;
+}
+
+/*
+ * Xenstore is not any more what it was. Where it still is, the registry or the configuration has
+ * changed, and that is for apply. Of whose entry a node is the history tells nothing.
+ */
+static bool is_damage(const struct heal *h, const struct change *c)
+{
+	const struct node *was = seen_node(h, c->path);
+
+	if (!was || !c->acts || !c->want_value)
+		return false;
+	if (!c->have_value || strcmp(c->have_perms, was->perms) != 0)
+		return true;
+	return strcmp(c->have_value, was->value) != 0 &&
+	       !(h->told &&
+		 strncmp(c->have_value, NODES_VALUE_PREFIX, strlen(NODES_VALUE_PREFIX)) == 0);
 }
 
 static int spend(struct heal *h, struct err *err)
@@ -96,8 +116,7 @@ static int mend(struct heal *h, struct store *s, const struct plan *plan, size_t
 	int r = 0;
 
 	for (size_t i = 0; i < plan->n; i++)
-		if (plan->change[i].acts && plan->change[i].want_value &&
-		    was_there(h, plan->change[i].path))
+		if (is_damage(h, &plan->change[i]))
 			add_change(op, &n, &plan->change[i]);
 	if (n)
 		r = spend(h, err);
@@ -156,6 +175,10 @@ int heal_look(struct heal *h, struct store *s, const struct tree *tree, size_t *
 	if (tree->n == 0)
 		return fill(h, s, b, &nodes, ret_written, err);
 	r = nodes_desired(b, &nodes, &desired, err);
+	if (r == 0 && !h->seen) {
+		r = applied_tree(db, &nodes, &h->seen, err);
+		h->told = r == 0;
+	}
 	if (r < 0)
 		return r;
 	plan = nodes_diff(desired, tree, false);

@@ -4,9 +4,10 @@
 
 /*
  * Nodes that were there, that the registry still wants and that went missing or changed come
- * back. What was never published is left to `xenblacklist apply`, so that nobody's unfinished
- * change takes effect behind his back; only an empty tree (xenstore has just started) is filled
- * with all that the registry means.
+ * back. What was there is known from having seen it, and at the start from the registry's history:
+ * what the last apply published and no change has touched since. What was never published is left
+ * to `xenblacklist apply`, so that nobody's unfinished change takes effect behind his back; only
+ * an empty tree (xenstore has just started) is filled with all that the registry means.
  */
 #include "registry/base.h"
 #include "registry/err.h"

@@ -1,38 +1,37 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Hides what of xenstore tells that a domain needs guarding, when the tree is read again, and how
- * often it is healed.
+ * Hides what of xenstore tells that a domain needs guarding, and when the tree is read again. What
+ * is taken away waits a moment for the registrar, who may bring it back.
  */
 #include "device/keeper.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
-#include "device/heal.h"
+#include "device/packet.h"
 #include "device/rules.h"
-#include "device/witness.h"
 #include "sync/nodes.h"
 #include "sync/store.h"
 
 #define STORE_TIMEOUT_MS 5000
 #define RETRY_MS 1000 /* after a failure */
-#define SETTLE_MS 50  /* a burst of changes is read once */
-#define PING_MS 5000  /* a daemon that was restarted or hangs is noticed */
+#define RECONNECT_MS 250
+#define SETTLE_MS 50 /* a burst of changes is read once */
+#define HOLD_MS 500  /* for what is healed at once the rules need not change */
+#define PING_MS 5000 /* a daemon that was restarted or hangs is noticed */
 
 struct keeper {
 	const struct keeper_options *o;
 	struct store *store;
-	struct heal *heal;
-	struct witness *witness;
+	struct tree *sent; /* the rules were made of this one */
 	bool tree_due, domains_due, listed;
-	bool heal_complained, write_complained;
-	bool complained; /* about an unreachable store, once a time */
-	int64_t tree_at; /* when the tree is to be read */
-	int64_t retry_at, ping_at, write_at;
+	bool complained;    /* about an unreachable store, once a time */
+	int64_t tree_at;    /* when the tree is to be read */
+	int64_t hold_until; /* 0: nothing is held back */
+	int64_t retry_at, ping_at;
 };
 
 static int64_t now_ms(void)
@@ -46,25 +45,8 @@ static int64_t now_ms(void)
 /* The supervisor reads fast and this process may wait for it. */
 static void tell(struct keeper *k, const struct packet *m, int fd)
 {
-	while (!packet_send(k->o->sock, m, fd)) {
-		struct pollfd p = { .fd = k->o->sock, .events = POLLOUT };
-
-		if (errno != EAGAIN)
-			_exit(0);
-		poll(&p, 1, -1);
-	}
-}
-
-static void __attribute__((format(printf, 3, 4)))
-talk(struct keeper *k, int priority, const char *fmt, ...)
-{
-	struct packet m = { .kind = PACKET_TALK, .value = (uint32_t)priority };
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(m.text, sizeof(m.text), fmt, ap);
-	va_end(ap);
-	tell(k, &m, -1);
+	if (!packet_push(k->o->sock, m, fd))
+		_exit(0);
 }
 
 /* ---- domains ---- */
@@ -225,45 +207,57 @@ static void look_again(struct keeper *k, int64_t after_ms)
 	k->tree_at = now_ms() + after_ms;
 }
 
-/* True when the tree is as it should be, as far as that can be known. */
-static bool heal(struct keeper *k, struct tree **tree)
+/* Something of A that is not in B. */
+static bool lost_something(const struct tree *a, const struct tree *b)
 {
-	struct err why;
-	size_t written;
+	size_t k = 0;
 
-	if (heal_look(k->heal, k->store, *tree, &written, &why) < 0) {
-		if (!k->heal_complained)
-			talk(k, LOG_WARNING, "cannot heal the nodes: %s", why.msg);
-		k->heal_complained = true;
-		look_again(k, RETRY_MS);
+	for (size_t i = 0; i < a->n; i++) {
+		while (k < b->n && strcmp(b->node[k].path, a->node[i].path) < 0)
+			k++;
+		if (k == b->n || strcmp(b->node[k].path, a->node[i].path) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* True while the rules stay as they are, because the registrar may bring back what TREE lacks. */
+static bool hold(struct keeper *k, const struct tree *tree)
+{
+	int64_t now = now_ms();
+
+	if (!k->o->heal || !k->sent || !lost_something(k->sent, tree)) {
+		k->hold_until = 0;
 		return false;
 	}
-	k->heal_complained = false;
-	if (written == 0)
+	if (!k->hold_until)
+		k->hold_until = now + HOLD_MS;
+	if (now < k->hold_until) {
+		look_again(k, k->hold_until - now);
 		return true;
-	talk(k, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
-	tree_free(TAKE(*tree));
-	return store_tree(k->store, NODES_ROOT, tree, &why) == 0;
+	}
+	k->hold_until = 0;
+	return false;
 }
 
 static int look_at_tree(struct keeper *k, struct err *err)
 {
 	CLEANUP(tree_free) struct tree *tree = NULL;
-	bool settled = true;
 	int r;
 
 	k->tree_due = false;
 	r = store_tree(k->store, NODES_ROOT, &tree, err);
-	if (r == 0 && k->o->heal)
-		settled = heal(k, &tree);
-	if (r < 0 || !tree) {
+	if (r == 0 && hold(k, tree))
+		return 0;
+	if (r == 0)
+		r = send_rules(k, tree, err);
+	if (r < 0) {
 		look_again(k, RETRY_MS);
 		return r;
 	}
-	r = send_rules(k, tree, err);
-	if (r == 0 && settled)
-		heal_settled(k->heal, TAKE(tree));
-	return r;
+	tree_free(k->sent);
+	k->sent = TAKE(tree);
+	return 0;
 }
 
 /* ---- xenstore comes and goes ---- */
@@ -272,14 +266,16 @@ static void lose_store(struct keeper *k, const struct err *err)
 {
 	struct packet m = { .kind = PACKET_RULES };
 
-	if (!k->complained)
-		talk(k, LOG_WARNING, "%s; domains keep the blacklist that was read last", err->msg);
+	if (!k->complained &&
+	    !packet_talk(k->o->sock, LOG_WARNING,
+			 "%s; domains keep the blacklist that was read last", err->msg))
+		_exit(0);
 	if (!k->complained)
 		tell(k, &m, -1);
 	k->complained = true;
 	store_close(k->store);
 	k->store = NULL;
-	k->retry_at = now_ms() + RETRY_MS;
+	k->retry_at = now_ms() + RECONNECT_MS;
 }
 
 static void find_store(struct keeper *k)
@@ -296,8 +292,8 @@ static void find_store(struct keeper *k)
 		lose_store(k, &err);
 		return;
 	}
-	if (k->complained)
-		talk(k, LOG_NOTICE, "xenstore answers again");
+	if (k->complained && !packet_talk(k->o->sock, LOG_NOTICE, "xenstore answers again"))
+		_exit(0);
 	k->complained = false;
 	k->tree_due = k->domains_due = true;
 	k->tree_at = now_ms();
@@ -331,8 +327,10 @@ static int take_events(struct keeper *k, struct err *err)
 			r = tell_domain(k, domid, err);
 		} else if (strncmp(mine, NODES_ROOT, strlen(NODES_ROOT)) == 0 ||
 			   strncmp(NODES_ROOT, mine, strlen(mine)) == 0) {
-			if (!k->tree_due)
-				k->tree_at = now_ms() + SETTLE_MS;
+			int64_t at = now_ms() + SETTLE_MS;
+
+			if (!k->tree_due || k->tree_at > at)
+				k->tree_at = at;
 			k->tree_due = true;
 		}
 		if (r < 0)
@@ -342,23 +340,6 @@ static int take_events(struct keeper *k, struct err *err)
 }
 
 /* ---- the supervisor ---- */
-
-/* Sightings wait while the registry is locked or cannot be written. */
-static void write_sightings(struct keeper *k)
-{
-	struct err why;
-
-	if (!witness_waits(k->witness) || now_ms() < k->write_at)
-		return;
-	if (witness_write(k->witness, &why) == 0) {
-		k->write_complained = false;
-		return;
-	}
-	if (!k->write_complained)
-		talk(k, LOG_WARNING, "cannot record which guests were seen: %s", why.msg);
-	k->write_complained = true;
-	k->write_at = now_ms() + RETRY_MS;
-}
 
 static void listen_supervisor(struct keeper *k)
 {
@@ -371,9 +352,7 @@ static void listen_supervisor(struct keeper *k)
 		r = packet_recv(k->o->sock, &m, &fd);
 		if (r <= 0)
 			continue;
-		if (m.kind == PACKET_SIGHTING) {
-			witness_saw(k->witness, &m);
-		} else if (m.kind == PACKET_RELOAD) {
+		if (m.kind == PACKET_RELOAD) {
 			k->tree_due = k->domains_due = true;
 			k->tree_at = now_ms();
 		}
@@ -411,18 +390,12 @@ static int wait_ms(const struct keeper *k)
 
 	if (k->store && k->tree_due && k->tree_at < at)
 		at = k->tree_at;
-	if (witness_waits(k->witness) && k->write_at < at)
-		at = k->write_at;
 	return at <= now ? 0 : (int)(at - now);
 }
 
 int keeper_run(const struct keeper_options *o)
 {
-	struct keeper k = {
-		.o = o,
-		.heal = heal_new(o->registry, o->config),
-		.witness = witness_new(o->registry),
-	};
+	struct keeper k = { .o = o };
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = o->sock, .events = POLLIN }, { .fd = -1 } };
@@ -437,6 +410,5 @@ int keeper_run(const struct keeper_options *o)
 		poll(fds, ARRAY_SIZE(fds), wait_ms(&k));
 		if (fds[0].revents)
 			listen_supervisor(&k);
-		write_sightings(&k);
 	}
 }

@@ -3,17 +3,15 @@
 #define DEVICE_KEEPER_H
 
 /*
- * The process that may wait: it watches xenstore (domains and the blacklist), makes the rules,
- * heals the nodes from the registry and records sightings in it. A xenstored that hangs and a
- * registry that is locked hold this process up, never the supervisor and never a guest.
+ * The process that may wait for xenstore: it watches domains and the blacklist, and makes the
+ * rules. A xenstored that hangs holds this process up, never the supervisor and never a guest;
+ * what holds the registry up does not hold up this process either.
  */
 #include "registry/base.h"
 
 struct keeper_options {
-	int sock; /* to the supervisor */
-	const char *registry;
-	const char *config;
-	bool heal;
+	int sock;  /* to the supervisor */
+	bool heal; /* somebody heals: nodes that vanish may be back in a moment */
 };
 
 /* In the forked process; returns its exit status: 0 when the supervisor has gone. */

@@ -6,6 +6,8 @@
 #include "device/packet.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -57,6 +59,29 @@ bool packet_send(int fd, const struct packet *m, int pass_fd)
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	return n >= 0;
+}
+
+bool packet_push(int fd, const struct packet *m, int pass_fd)
+{
+	while (!packet_send(fd, m, pass_fd)) {
+		struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+		if (errno != EAGAIN)
+			return false;
+		poll(&p, 1, -1);
+	}
+	return true;
+}
+
+bool packet_talk(int fd, int priority, const char *fmt, ...)
+{
+	struct packet m = { .kind = PACKET_TALK, .value = (uint32_t)priority };
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(m.text, sizeof(m.text), fmt, ap);
+	va_end(ap);
+	return packet_push(fd, &m, -1);
 }
 
 /* Every descriptor that came is either handed out or closed. */

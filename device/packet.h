@@ -4,8 +4,8 @@
 
 /*
  * What xenblacklistd's processes say to each other: one fixed-size message and at most one file
- * descriptor a packet, over a socket pair. No call ever waits. The receiver checks everything, for
- * a domain's process may have been taken over by its guest.
+ * descriptor a packet, over a socket pair. No call but packet_push() and packet_talk() ever waits.
+ * The receiver checks everything, for a domain's process may have been taken over by its guest.
  */
 #include "registry/base.h"
 
@@ -15,8 +15,9 @@ enum packet_kind {
 	PACKET_DOMAIN, /* domid, flag: to be guarded, name, text: uuid, or why it is not guarded */
 	PACKET_GONE,   /* some domain has gone: look after yours */
 	PACKET_LISTED, /* every domain of this moment has been told */
-	/* the supervisor to the keeper */
-	PACKET_SIGHTING, /* name, text: uuid, product, build, verdict */
+	/* the supervisor to the registrar */
+	PACKET_SIGHTING, /* name, text: uuid, product, build, flag: blacklisted */
+	/* the supervisor to the keeper and the registrar */
 	PACKET_RELOAD,
 	/* the supervisor to a domain's process: PACKET_RULES; end of file means: leave */
 	/* a domain's process to the supervisor */
@@ -54,6 +55,10 @@ struct packet {
 void packet_pair(int ret[2]);
 /* False when the message was not taken: the other end is slow (errno EAGAIN) or gone. */
 bool packet_send(int fd, const struct packet *m, int pass_fd);
+/* Waits until the message is taken. False: the other end is gone. */
+bool packet_push(int fd, const struct packet *m, int pass_fd);
+/* Pushes a PACKET_TALK. */
+bool packet_talk(int fd, int priority, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /*
  * 1 and a message (its strings terminated), *ret_fd the descriptor that came with it (the caller
  * closes it) or -1; 0: none waits; -1: the other end is gone.

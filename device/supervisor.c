@@ -26,7 +26,7 @@
 #define DEATHS_MAX 5 /* of one domain's process within ... */
 #define DEATHS_MS 60000
 #define LOOK_MS 2000 /* domains that went unnoticed */
-#define KEEPER_RESTART_MS 1000
+#define HELPER_RESTART_MS 1000
 #define LEAVE_MS 3000
 #define LOST_MS 10000
 
@@ -47,17 +47,32 @@ struct domain {
 	int64_t lost_ms;
 };
 
+/* A process that may wait for what the supervisor never waits for. */
+enum helper_kind {
+	KEEPER,
+	REGISTRAR,
+	HELPERS,
+};
+
+struct helper {
+	pid_t pid;
+	int sock;
+	int64_t at; /* when to start it again */
+};
+
+static const char *const helper_name[HELPERS] = { "keeper", "registrar" };
+static const char *const helper_comm[HELPERS] = { "xenblacklistd-k", "xenblacklistd-r" };
+
 struct supervisor {
 	const struct supervisor_options *o;
 	struct ioreq_host *host;
 	int lock, signals, rules;
 	struct domain **domain;
 	size_t n, cap;
-	pid_t keeper;
-	int keeper_sock;
-	int64_t keeper_at; /* when to start it again */
+	struct helper helper[HELPERS];
 	bool listed, ready, stop;
-	uint64_t untold; /* sightings that the keeper did not take */
+	uint64_t untold; /* sightings that the registrar did not take, not told yet */
+	int64_t untold_ms;
 };
 
 static int64_t now_ms(void)
@@ -266,33 +281,53 @@ static void bury_child(struct supervisor *s, struct domain *d, int status)
 	start_child(s, d);
 }
 
-static void start_keeper(struct supervisor *s)
+static int run_helper(const struct supervisor *s, enum helper_kind kind, int sock)
 {
-	struct keeper_options o = s->o->keeper;
+	struct keeper_options keeper = s->o->keeper;
+	struct registrar_options registrar = s->o->registrar;
+	const int keep[] = { sock, s->lock };
+
+	keeper.sock = registrar.sock = sock;
+	prctl(PR_SET_NAME, helper_comm[kind]);
+	jail_close_others(keep, ARRAY_SIZE(keep));
+	return kind == KEEPER ? keeper_run(&keeper) : registrar_run(&registrar);
+}
+
+static void end_helper(struct helper *h)
+{
+	close_fd(h->sock);
+	h->sock = -1;
+	h->pid = 0;
+	h->at = now_ms() + HELPER_RESTART_MS;
+}
+
+static void start_helper(struct supervisor *s, enum helper_kind kind)
+{
+	struct helper *h = &s->helper[kind];
 	int pair[2];
 
 	packet_pair(pair);
-	o.sock = pair[1];
-	s->keeper = fork();
-	if (s->keeper == 0) {
-		const int keep[] = { o.sock, s->lock };
-
-		prctl(PR_SET_NAME, "xenblacklistd-k");
-		jail_close_others(keep, ARRAY_SIZE(keep));
-		_exit(keeper_run(&o));
-	}
+	h->sock = pair[0];
+	h->pid = fork();
+	if (h->pid == 0)
+		_exit(run_helper(s, kind, pair[1]));
 	close(pair[1]);
-	s->keeper_sock = pair[0];
-	if (s->keeper < 0) {
-		say(s, LOG_ERR, "cannot start the keeper: %s", strerror(errno));
-		close(s->keeper_sock);
-		s->keeper_sock = -1;
-		s->keeper = 0;
-		s->keeper_at = now_ms() + KEEPER_RESTART_MS;
+	if (h->pid < 0) {
+		say(s, LOG_ERR, "cannot start the %s: %s", helper_name[kind], strerror(errno));
+		end_helper(h);
 	}
 }
 
-/* ---- what the keeper tells ---- */
+static void bury_helper(struct supervisor *s, enum helper_kind kind, int status)
+{
+	end_helper(&s->helper[kind]);
+	if (!s->stop)
+		say(s, LOG_ERR, "the %s ended (%s %d); starting it again", helper_name[kind],
+		    WIFSIGNALED(status) ? "signal" : "status",
+		    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/* ---- what the keeper and the registrar tell ---- */
 
 static void take_rules(struct supervisor *s, const struct packet *m, int fd)
 {
@@ -370,29 +405,39 @@ static void look_after(struct supervisor *s)
 	}
 }
 
-static void listen_keeper(struct supervisor *s)
+static void take_from_keeper(struct supervisor *s, const struct packet *m)
 {
+	if (m->kind == PACKET_DOMAIN)
+		take_domain(s, m);
+	else if (m->kind == PACKET_GONE)
+		look_after(s);
+	else if (m->kind == PACKET_LISTED)
+		s->listed = true;
+}
+
+static void listen_helper(struct supervisor *s, enum helper_kind kind)
+{
+	struct helper *h = &s->helper[kind];
 	struct packet m;
 	int fd, r;
 
-	while ((r = packet_recv(s->keeper_sock, &m, &fd)) > 0) {
-		if (m.kind == PACKET_RULES) {
+	while ((r = packet_recv(h->sock, &m, &fd)) > 0) {
+		if (m.kind == PACKET_RULES && kind == KEEPER) {
 			take_rules(s, &m, fd);
 			continue;
 		}
 		close_fd(fd);
-		if (m.kind == PACKET_DOMAIN)
-			take_domain(s, &m);
-		else if (m.kind == PACKET_GONE)
-			look_after(s);
-		else if (m.kind == PACKET_LISTED)
-			s->listed = true;
-		else if (m.kind == PACKET_TALK)
-			say(s, (int)(m.value & LOG_PRIMASK), "%s", m.text);
+		if (m.kind == PACKET_TALK) {
+			CLEANUP(free) char *text = escape_text(m.text);
+
+			say(s, (int)(m.value & LOG_PRIMASK), "%s", text);
+		} else if (kind == KEEPER) {
+			take_from_keeper(s, &m);
+		}
 	}
 	if (r < 0) {
-		close(s->keeper_sock);
-		s->keeper_sock = -1;
+		close(h->sock);
+		h->sock = -1;
 	}
 }
 
@@ -415,8 +460,20 @@ static void take_verdict(struct supervisor *s, const struct domain *d, const str
 	sighting.domid = d->domid;
 	memcpy(sighting.name, d->name, sizeof(sighting.name));
 	snprintf(sighting.text, sizeof(sighting.text), "%s", d->uuid);
-	if (s->keeper_sock < 0 || !packet_send(s->keeper_sock, &sighting, -1))
-		s->untold++;
+	if (s->helper[REGISTRAR].sock >= 0 && packet_send(s->helper[REGISTRAR].sock, &sighting, -1))
+		return;
+	if (!s->untold++)
+		s->untold_ms = now_ms();
+}
+
+/* Sightings that the registrar was too busy to take: one line for all of a while. */
+static void tell_untold(struct supervisor *s)
+{
+	if (!s->untold || now_ms() - s->untold_ms < LOST_MS)
+		return;
+	say(s, LOG_WARNING,
+	    "%" PRIu64 " sightings of guests were lost: the registrar does not answer", s->untold);
+	s->untold = 0;
 }
 
 /* A file name from a name that an administrator chose. */
@@ -499,17 +556,9 @@ static void reap(struct supervisor *s)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == s->keeper) {
-			s->keeper = 0;
-			close_fd(s->keeper_sock);
-			s->keeper_sock = -1;
-			s->keeper_at = now_ms() + KEEPER_RESTART_MS;
-			if (!s->stop)
-				say(s, LOG_ERR, "the keeper ended (%s %d); starting it again",
-				    WIFSIGNALED(status) ? "signal" : "status",
-				    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-			continue;
-		}
+		for (enum helper_kind k = 0; k < HELPERS; k++)
+			if (s->helper[k].pid == pid)
+				bury_helper(s, k, status);
 		for (size_t i = 0; i < s->n; i++)
 			if (s->domain[i]->pid == pid) {
 				s->domain[i]->pid = 0;
@@ -535,8 +584,9 @@ static void take_signals(struct supervisor *s)
 				close_fd(s->domain[i]->log);
 				s->domain[i]->log = -1;
 			}
-			if (s->keeper_sock >= 0)
-				packet_send(s->keeper_sock, &m, -1);
+			for (size_t i = 0; i < HELPERS; i++)
+				if (s->helper[i].sock >= 0)
+					packet_send(s->helper[i].sock, &m, -1);
 		}
 	}
 	reap(s);
@@ -580,11 +630,16 @@ static bool everyone_attached(const struct supervisor *s)
 static void wait_for_something(struct supervisor *s)
 {
 	size_t n = 0, guests = s->n;
-	struct pollfd *fds = xcalloc(guests + 2, sizeof(*fds));
+	struct pollfd *fds = xcalloc(guests + 1 + HELPERS, sizeof(*fds)), *guest_fds;
+	bool helpless = false;
 	uint16_t *domid = xcalloc(guests + 1, sizeof(*domid));
 
 	fds[n++] = (struct pollfd){ .fd = s->signals, .events = POLLIN };
-	fds[n++] = (struct pollfd){ .fd = s->keeper_sock, .events = POLLIN };
+	for (size_t i = 0; i < HELPERS; i++) {
+		fds[n++] = (struct pollfd){ .fd = s->helper[i].sock, .events = POLLIN };
+		helpless |= s->helper[i].sock < 0;
+	}
+	guest_fds = fds + n;
 	for (size_t i = 0; i < guests; i++) {
 		domid[i] = s->domain[i]->domid;
 		fds[n++] = (struct pollfd){
@@ -592,15 +647,17 @@ static void wait_for_something(struct supervisor *s)
 			.events = (short)(POLLIN | (s->domain[i]->rules_due ? POLLOUT : 0)),
 		};
 	}
-	poll(fds, n, s->keeper_sock < 0 ? KEEPER_RESTART_MS / 4 : LOOK_MS);
+	poll(fds, n, helpless ? HELPER_RESTART_MS / 4 : LOOK_MS);
 	if (fds[0].revents)
 		take_signals(s);
-	if (fds[1].revents && s->keeper_sock == fds[1].fd)
-		listen_keeper(s);
+	for (enum helper_kind k = 0; k < HELPERS; k++)
+		if (fds[k + 1].revents && s->helper[k].sock == fds[k + 1].fd)
+			listen_helper(s, k);
 	for (size_t i = 0; i < guests; i++) {
 		struct domain *d = find(s, domid[i]);
 
-		if (d && d->sock >= 0 && d->sock == fds[i + 2].fd && (fds[i + 2].revents & POLLIN))
+		if (d && d->sock >= 0 && d->sock == guest_fds[i].fd &&
+		    (guest_fds[i].revents & POLLIN))
 			listen_child(s, d);
 	}
 	free(fds);
@@ -614,12 +671,16 @@ static void leave(struct supervisor *s)
 
 	for (size_t i = 0; i < s->n; i++)
 		dismiss(s->domain[i]);
-	close_fd(s->keeper_sock);
-	s->keeper_sock = -1;
+	for (size_t i = 0; i < HELPERS; i++) {
+		close_fd(s->helper[i].sock);
+		s->helper[i].sock = -1;
+	}
 	for (;;) {
-		bool waiting = s->keeper > 0;
+		bool waiting = false;
 		struct pollfd p = { .fd = s->signals, .events = POLLIN };
 
+		for (size_t i = 0; i < HELPERS; i++)
+			waiting |= s->helper[i].pid > 0;
 		for (size_t i = 0; i < s->n; i++)
 			waiting |= s->domain[i]->pid > 0;
 		if (!waiting || now_ms() >= end)
@@ -627,8 +688,9 @@ static void leave(struct supervisor *s)
 		poll(&p, 1, 50);
 		take_signals(s);
 	}
-	if (s->keeper > 0)
-		kill(s->keeper, SIGKILL);
+	for (size_t i = 0; i < HELPERS; i++)
+		if (s->helper[i].pid > 0)
+			kill(s->helper[i].pid, SIGKILL);
 	while (s->n) {
 		struct domain *d = s->domain[0];
 
@@ -665,11 +727,13 @@ static int run(struct supervisor *s, struct err *err)
 		return r;
 	s->signals = r;
 	while (!s->stop) {
-		if (!s->keeper && now_ms() >= s->keeper_at)
-			start_keeper(s);
+		for (enum helper_kind k = 0; k < HELPERS; k++)
+			if (!s->helper[k].pid && now_ms() >= s->helper[k].at)
+				start_helper(s, k);
 		wait_for_something(s);
 		look_after(s);
 		pass_rules(s);
+		tell_untold(s);
 		if (s->listed && !s->ready && everyone_attached(s)) {
 			s->ready = true;
 			s->o->ready();
@@ -681,9 +745,12 @@ static int run(struct supervisor *s, struct err *err)
 
 int supervisor_run(const struct supervisor_options *o, struct err *err)
 {
-	struct supervisor s = { .o = o, .lock = -1, .signals = -1, .rules = -1, .keeper_sock = -1 };
-	int r = run(&s, err);
+	struct supervisor s = { .o = o, .lock = -1, .signals = -1, .rules = -1 };
+	int r;
 
+	for (size_t i = 0; i < HELPERS; i++)
+		s.helper[i].sock = -1;
+	r = run(&s, err);
 	close_fd(s.signals);
 	close_fd(s.rules);
 	ioreq_host_close(s.host);

@@ -9,6 +9,7 @@
 #include "device/handshake.h"
 #include "device/jail.h"
 #include "device/keeper.h"
+#include "device/registrar.h"
 
 struct supervisor_options {
 	const char *run_dir;	/* remembers servers: has to survive a crash, not a boot */
@@ -16,7 +17,8 @@ struct supervisor_options {
 	struct handshake_policy policy;
 	bool fail_closed;
 	struct jail_user user;
-	struct keeper_options keeper; /* .sock is filled in */
+	struct keeper_options keeper; /* .sock is filled in, here and below */
+	struct registrar_options registrar;
 	bool verbose;
 	/* One line for the log. */
 	void (*say)(int priority, const char *line);

@@ -7,8 +7,6 @@
 #include "registry/blacklist.h"
 #include "registry/sighting.h"
 
-#define WAITING_MAX 4096
-
 struct seen {
 	int64_t when;
 	uint16_t product;
@@ -21,6 +19,7 @@ struct witness {
 	const char *registry;
 	struct seen *seen;
 	size_t n, cap;
+	uint64_t lost;
 };
 
 struct witness *witness_new(const char *registry)
@@ -39,9 +38,10 @@ static void seen_end(struct seen *s)
 
 void witness_saw(struct witness *w, const struct packet *m)
 {
-	if (w->n == WAITING_MAX) {
+	if (w->n == WITNESS_MAX) {
 		seen_end(&w->seen[0]);
 		memmove(w->seen, w->seen + 1, --w->n * sizeof(*w->seen));
+		w->lost++;
 	}
 	GROW(w->seen, w->n, w->cap);
 	w->seen[w->n++] = (struct seen){
@@ -58,6 +58,14 @@ void witness_saw(struct witness *w, const struct packet *m)
 bool witness_waits(const struct witness *w)
 {
 	return w->n > 0;
+}
+
+uint64_t witness_lost(struct witness *w)
+{
+	uint64_t lost = w->lost;
+
+	w->lost = 0;
+	return lost;
 }
 
 static int write_one(struct db *db, const struct blacklist *b, const struct seen *seen,

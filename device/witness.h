@@ -13,8 +13,11 @@ struct witness;
 
 /* REGISTRY is a borrowed file name. */
 struct witness *witness_new(const char *registry);
-/* A PACKET_SIGHTING that happened now. When 4096 wait already the oldest is lost. */
+/* A PACKET_SIGHTING that happened now. When WITNESS_MAX wait already the oldest is lost. */
+#define WITNESS_MAX 4096
 void witness_saw(struct witness *w, const struct packet *m);
+/* How many were lost since the last call. */
+uint64_t witness_lost(struct witness *w);
 /* True while something waits to be written. */
 bool witness_waits(const struct witness *w);
 /* Writes what waits in one transaction; on failure it goes on waiting. */

@@ -69,10 +69,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->o.verbose = true;
 		break;
 	case OPT_REGISTRY:
-		a->o.keeper.registry = arg;
+		a->o.registrar.registry = arg;
 		break;
 	case OPT_CONFIG:
-		a->o.keeper.config = arg;
+		a->o.registrar.config = arg;
 		break;
 	case OPT_FAIL:
 		if (strcmp(arg, "open") != 0 && strcmp(arg, "closed") != 0)
@@ -95,7 +95,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		a->o.guest_logs = arg;
 		break;
 	case OPT_NO_HEAL:
-		a->o.keeper.heal = false;
+		a->o.keeper.heal = a->o.registrar.heal = false;
 		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument '%s'", arg);
@@ -236,7 +236,8 @@ int main(int argc, char **argv)
 		.o = {
 			.run_dir = "/run/xenblacklistd",
 			.policy = { .model = HANDSHAKE_FULL },
-			.keeper = {
+			.keeper = { .heal = true },
+			.registrar = {
 				.registry = registry ? registry
 						     : LOCALSTATEDIR "/lib/xenblacklist/registry.db",
 				.config = config ? config

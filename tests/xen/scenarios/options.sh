@@ -32,7 +32,7 @@ check "blacklisted it stays, and so is what nobody knows" answered stubborn "49d
 check "its unplug is refused" logged "'stubborn'.: unplug 0x3 refused"
 check "its text is in a file of its own" grep -q "guest says: hi" /var/log/guests/stubborn.log
 check "the daemon stops" daemon_stop
-check "none of its processes is left" sh -c "! pidof xenblacklistd xenblacklistd-g xenblacklistd-k"
+check "none of its processes is left" sh -c "! pidof xenblacklistd xenblacklistd-g xenblacklistd-k xenblacklistd-r"
 
 # 4096 builds and the time that a change takes to reach a guarded domain.
 xenblacklist add experimental 100000..104095 --reason many --id M-1 --apply 2>&1 | tail -1

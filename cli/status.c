@@ -501,6 +501,7 @@ static char *metrics(const struct facts *s)
 	      (int64_t)s->conflicts);
 	gauge(f, "entries_enforced", "Entries that are enforced now.", (int64_t)s->enforced);
 	gauge(f, "entries_audited", "Entries that are only counted.", (int64_t)s->audited);
+	gauge(f, "entries_waiting", "Entries whose time has not come.", (int64_t)s->waiting);
 	gauge(f, "entries_expired", "Entries whose date has passed.", (int64_t)s->expired);
 	gauge(f, "exceptions", "Exceptions that hold now.", (int64_t)s->exceptions);
 	gauge(f, "manifest_version", "Version of the last manifest, 0 for none.",
@@ -511,6 +512,7 @@ static char *metrics(const struct facts *s)
 		   s->sync->last_contact);
 	gauge_time(f, "last_change_timestamp_seconds", "Last time that a manifest was taken.",
 		   s->sync->last_change);
+	gauge(f, "sync_failing", "Whether the last sync failed.", s->failure != NULL);
 	gauge(f, "nodes_wanted", "Nodes that the registry means.", (int64_t)s->nodes);
 	gauge(f, "xenstore_up", "Whether xenstore answered.", s->reachable);
 	gauge(f, "sightings", "Guests seen with a driver.", (int64_t)s->sightings);
@@ -525,6 +527,8 @@ static char *metrics(const struct facts *s)
 		for (size_t i = 0; i < ENFORCERS; i++)
 			fprintf(f, "xenblacklist_guests{enforcer=\"%s\"} %zu\n",
 				enforcer_name((enum enforcer)i), s->guests[i]);
+		gauge(f, "guests_unenforced", "Running HVM guests for which nobody looks.",
+		      (int64_t)s->gaps);
 	}
 	fclose(f);
 	return text;

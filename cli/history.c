@@ -16,7 +16,7 @@ struct history_args {
 };
 
 static const struct argp_option options[] = {
-	{ "since", OPT_SINCE, "DATE", 0, "Only changes from this date on", 0 },
+	{ "since", OPT_SINCE, "DATE", 0, "Only changes from this date on (2026-11-01, -7d)", 0 },
 	{ "verify", OPT_VERIFY, NULL, 0,
 	  "Check the chain, and every row against it, instead; leaves with 1 when something does not fit",
 	  0 },
@@ -32,7 +32,7 @@ static int option(struct cli *cli, int key, const char *arg, struct err *err)
 		return 0;
 	}
 	a->has_since = true;
-	return option_date(cli, "--since", arg, &a->since, err);
+	return option_past(cli, "--since", arg, &a->since, err);
 }
 
 /* ---- history --verify ---- */

@@ -62,10 +62,17 @@ static void open_standard_streams(void)
 	}
 }
 
+static bool stdout_failed; /* and that was told */
+
 static void flush_stdout(void)
 {
-	if (fflush(stdout) != 0 || ferror(stdout))
-		_exit(EX_IOERR);
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return;
+	if (!stdout_failed && errno != EPIPE)
+		fprintf(stderr, "xenblacklist: cannot write to standard output: %s\n",
+			errno ? strerror(errno) : "write error");
+	_exit(EX_IOERR);
 }
 
 static int exit_status(const struct err *err)
@@ -80,6 +87,112 @@ static int exit_status(const struct err *err)
 	};
 
 	return err->kind && err->kind < ARRAY_SIZE(status) ? status[err->kind] : EX_SOFTWARE;
+}
+
+/* ---- mistakes on the command line, with --json ---- */
+
+/*
+ * getopt and argp tell of a mistake on stderr and exit. When an object is wanted they write to
+ * memory instead, and on the way out the first line of that becomes the object.
+ */
+static struct {
+	bool json; /* stands somewhere on the command line, also behind the mistake */
+	const char *verb;
+	FILE *stderr_real; /* NULL: nothing is caught */
+	char *text;
+	size_t size;
+} usage_talk = { .verb = "" };
+
+static bool wants_json(int argc, char **argv)
+{
+	static const char json[] = "--json";
+
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		size_t n = strlen(argv[i]);
+
+		if (n >= sizeof("--j") - 1 && strncmp(json, argv[i], n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The error object of a run that went no further than its command line. The exit status. */
+static int usage_object(const char *verb, const char *message)
+{
+	const struct out_options o = { .json = true, .color = COLOR_NEVER };
+	CLEANUP(out_free) struct out *out = NULL;
+	struct err e = { 0 };
+	bool pipe;
+
+	if (!usage_talk.json)
+		return EX_USAGE;
+	out = out_new(verb, &o);
+	err_set(&e, ERR_USAGE, "%s", message);
+	out_hush(out);
+	out_fail(out, &e, EX_USAGE);
+	if (out_finish(out, &pipe, &e) == 0)
+		return EX_USAGE;
+	stdout_failed = true;
+	if (!pipe)
+		out_error(out, &e);
+	return EX_IOERR;
+}
+
+static void catch_talk(const char *verb)
+{
+	if (!usage_talk.json)
+		return;
+	usage_talk.verb = verb;
+	usage_talk.stderr_real = stderr;
+	stderr = open_memstream(&usage_talk.text, &usage_talk.size);
+	if (!stderr)
+		abort();
+}
+
+/* What was caught goes where it belongs. The caller frees. */
+static char *release_talk(void)
+{
+	FILE *memory = stderr;
+
+	if (!usage_talk.stderr_real)
+		return NULL;
+	fclose(memory);
+	stderr = TAKE(usage_talk.stderr_real);
+	fputs(usage_talk.text, stderr);
+	return TAKE(usage_talk.text);
+}
+
+static void tell_usage(int status, void *unused)
+{
+	CLEANUP(free) char *text = release_talk(), *message = NULL;
+	struct span line, rest;
+
+	(void)unused;
+	if (!text || status != EX_USAGE)
+		return;
+	if (!span_cut(span_str(text), "\n", &line, &rest))
+		line = span_str(text);
+	if (line.n > 6 && strncmp(line.p, "Usage:", 6) == 0) {
+		message = xstrdup("missing verb (see 'xenblacklist help')");
+	} else {
+		/* "xenblacklist VERB: " in front says what the object's verb says. */
+		const char *colon = memmem(line.p, line.n, ": ", 2);
+
+		if (colon)
+			line = span_of(colon + 2, line.n - (size_t)(colon + 2 - line.p));
+		message = xstrndup(line.p, line.n);
+	}
+	if (usage_object(usage_talk.verb, message) != EX_USAGE)
+		_exit(EX_IOERR);
+}
+
+/* argp_parse(), with what it says of mistakes caught. */
+static void parse_line(const struct argp *argp, int argc, char **argv, unsigned flags,
+		       int *ret_first, const char *verb, struct run *run)
+{
+	catch_talk(verb);
+	argp_parse(argp, argc, argv, flags, ret_first, run);
+	free(release_talk());
 }
 
 /* ---- what verbs need ---- */
@@ -344,7 +457,7 @@ static void parse_verb_line(struct run *run, int argc, char **argv)
 	char *first = argv[0];
 
 	argv[0] = name;
-	argp_parse(&argp, argc, argv, 0, NULL, run);
+	parse_line(&argp, argc, argv, 0, NULL, v->name, run);
 	argv[0] = first;
 }
 
@@ -360,7 +473,7 @@ static __attribute__((format(printf, 1, 2))) int usage_error(const char *fmt, ..
 	va_end(ap);
 	safe = escape_text(text);
 	fprintf(stderr, "xenblacklist: %s\n", safe);
-	return EX_USAGE;
+	return usage_object("", text);
 }
 
 static bool is_group(const char *word)
@@ -405,7 +518,7 @@ static int bad_group_word(const char *group, const char *word)
 {
 	CLEANUP(free) char *list = verbs_text(group);
 	struct near near = { .word = word ? word : "" };
-	CLEANUP(free) char *hint = NULL;
+	CLEANUP(free) char *hint = NULL, *text = NULL;
 	size_t n = strlen(group);
 
 	if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0)) {
@@ -420,7 +533,8 @@ static int bad_group_word(const char *group, const char *word)
 		return usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
 				   *hint ? "" : " (see 'xenblacklist help')");
 	fprintf(stderr, "xenblacklist: '%s' needs one of:\n%s", group, list);
-	return EX_USAGE;
+	text = xasprintf("'%s' needs a verb (see 'xenblacklist %s --help')", group, group);
+	return usage_object("", text);
 }
 
 /*
@@ -492,6 +606,7 @@ static int run_verb(struct run *run)
 		out_fail(out, &err, r);
 	}
 	if (out_finish(out, &pipe, &err) < 0) {
+		stdout_failed = true;
 		if (!pipe)
 			out_error(out, &err);
 		return EX_IOERR;
@@ -517,14 +632,16 @@ int main(int argc, char **argv)
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	atexit(flush_stdout);
+	on_exit(tell_usage, NULL); /* before the flush */
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = EX_USAGE;
 	if (argc < 1)
 		argv = name, argc = 1;
 	argv[0] = name[0];
+	usage_talk.json = wants_json(argc, argv);
 	if (!options_are_text(argc, argv))
 		return EX_USAGE;
-	argp_parse(&outer, argc, argv, ARGP_IN_ORDER, &run.first, &run);
+	parse_line(&outer, argc, argv, ARGP_IN_ORDER, &run.first, "", &run);
 	rest = argv + run.first;
 	n = argc - run.first;
 	if (strcmp(rest[0], "help") == 0) {

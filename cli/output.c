@@ -30,6 +30,7 @@ struct cell {
 struct out {
 	char *verb;
 	bool json, quiet, verbose, color, tty_err, progress_shown, hushed;
+	int write_error; /* errno of the first write to stdout that failed */
 
 	json_t *stack[DEPTH_MAX];
 	size_t depth;
@@ -81,6 +82,13 @@ static void progress_clear(struct out *out)
 	out->progress_shown = false;
 }
 
+/* What fails is reported at the end, when errno has long been another. */
+static void watch_stdout(struct out *out)
+{
+	if (!out->write_error && ferror(stdout))
+		out->write_error = errno;
+}
+
 static int print_json(const json_t *root)
 {
 	if (json_dumpf(root, stdout, JSON_INDENT(2)) < 0)
@@ -96,14 +104,16 @@ int out_finish(struct out *out, bool *ret_pipe, struct err *err)
 	errno = 0;
 	if (out->json)
 		bad = print_json(out->stack[0]) < 0;
+	watch_stdout(out);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		bad = true;
 	if (!bad)
 		return 0;
-	*ret_pipe = errno == EPIPE;
+	watch_stdout(out);
+	*ret_pipe = out->write_error == EPIPE;
 	clearerr(stdout);
 	return err_set(err, ERR_IO, "cannot write to standard output: %s",
-		       errno ? strerror(errno) : "write error");
+		       out->write_error ? strerror(out->write_error) : "write error");
 }
 
 void out_free(struct out *out)
@@ -181,6 +191,7 @@ static void put_line(struct out *out, enum paint p, const char *fmt, va_list ap)
 	text = format_escaped(fmt, ap);
 	put_painted(out, p, text);
 	putchar('\n');
+	watch_stdout(out);
 }
 
 void out_line(struct out *out, const char *fmt, ...)
@@ -205,6 +216,7 @@ void out_raw(struct out *out, const char *p, size_t n)
 {
 	if (!out->json && n)
 		fwrite(p, 1, n, stdout);
+	watch_stdout(out);
 }
 
 /* Characters, not bytes: what is left after escaping is well-formed UTF-8. */
@@ -301,6 +313,7 @@ static void print_row(struct out *out, const struct cell *row)
 		print_cell(out, &out->column[i], row[i].paint, row[i].text, row[i].width, i == 0,
 			   i + 1 == last);
 	putchar('\n');
+	watch_stdout(out);
 }
 
 void out_table_end(struct out *out)

@@ -106,6 +106,8 @@ extern const struct verb verb_sync;
 extern const struct verb verb_verify;
 
 /* Options that several verbs share. Return 0 or -ERR_USAGE. */
+/* A date; PAST also takes "-7d", which as an expiry date would be a slip. */
+int option_past(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err);
 int option_date(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err);
 int option_u32(const char *name, const char *arg, uint32_t max, uint32_t *ret, struct err *err);
 /* Text for a person (reason, owner, vendor ...): not empty, UTF-8, no control bytes, <= 4096. */

@@ -50,10 +50,20 @@ const struct verb *const verbs[] = {
 
 int option_date(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err)
 {
-	if (!date_parse(span_str(arg), cli->now, ret))
+	if (*arg == '-' || !date_parse(span_str(arg), cli->now, ret))
 		return err_set(
 			err, ERR_USAGE,
 			"bad date for '%s': '%.64s' (2026-12-31, 2026-12-31T12:00:00Z or +30d)",
+			name, arg);
+	return 0;
+}
+
+int option_past(struct cli *cli, const char *name, const char *arg, int64_t *ret, struct err *err)
+{
+	if (!date_parse(span_str(arg), cli->now, ret))
+		return err_set(
+			err, ERR_USAGE,
+			"bad date for '%s': '%.64s' (2026-12-31, 2026-12-31T12:00:00Z or -7d)",
 			name, arg);
 	return 0;
 }

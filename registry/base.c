@@ -372,14 +372,15 @@ bool date_parse(struct span s, int64_t now, int64_t *ret)
 		uint32_t seconds;
 	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
 
-	if (s.n >= 3 && s.p[0] == '+') {
+	if (s.n >= 3 && (s.p[0] == '+' || s.p[0] == '-')) {
 		uint32_t n;
 
 		if (!parse_u32(span_of(s.p + 1, s.n - 2), &n) || n > 1000000)
 			return false;
 		for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 			if (s.p[s.n - 1] == units[i].unit) {
-				*ret = now + (int64_t)n * units[i].seconds;
+				*ret = now +
+				       (s.p[0] == '-' ? -1 : 1) * (int64_t)n * units[i].seconds;
 				return true;
 			}
 		}

@@ -122,8 +122,8 @@ const char *time_text(int64_t t, char buf[static TIME_TEXT_MAX]);
 bool time_parse(struct span s, int64_t *ret);
 
 /*
- * A DATE of the command line: "2026-12-31" (00:00:00Z), RFC 3339, or "+N" with a unit s, m, h, d
- * or w counted from now.
+ * A DATE of the command line: "2026-12-31" (00:00:00Z), RFC 3339, or "+N" or "-N" with a unit s, m,
+ * h, d or w counted from now.
  */
 bool date_parse(struct span s, int64_t now, int64_t *ret);
 

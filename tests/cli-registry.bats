@@ -313,6 +313,23 @@ END
   run_json 0 history --since 2026-11-20
   [ "$(json '[.history[] | [.act, .subject, .time]]')" = \
     '[["allocate","product 6","2026-11-20T12:00:00Z"]]' ]
+  for since in -7d -1s -0s; do
+    run_json 0 history --since "$since"
+    [ "$(json '[.history[].subject]')" = '["product 6"]' ]
+  done
+  run_json 0 history --since=-60w
+  [ "$(json '.history | length')" -gt 10 ]
+  run_json 0 history --since +1s
+  [ "$(json .history)" = '[]' ]
+  # Only the past is told like that.
+  xb 64 product list --expiring=-7d <<'END'
+--
+xenblacklist: product list: bad date for '--expiring': '-7d' (2026-12-31, 2026-12-31T12:00:00Z or +30d)
+END
+  xb 64 history --since -7y <<'END'
+--
+xenblacklist: history: bad date for '--since': '-7y' (2026-12-31, 2026-12-31T12:00:00Z or -7d)
+END
   run_json 0 history first
   [ "$(json '.history | length')" = 1 ]
   xb_status 0 add first 7 --reason '"product":3,'

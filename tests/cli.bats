@@ -167,7 +167,7 @@ xenblacklist: product show: no product 'nobody'
 END
 }
 
-@test "locked: 75 and LOCKED; not permitted: 77" {
+@test "locked: 75 and LOCKED" {
   xb_status 0 product list
   mkfifo go
   sqlite3 registry.db 'BEGIN IMMEDIATE' '.shell touch locked; cat go' 'ROLLBACK' 3>&- &
@@ -178,7 +178,11 @@ END
   echo >go
   wait
   xb_status 0 product allocate x --vendor a --contact b
-  [ "$(id -u)" = 0 ] || return 0
+}
+
+@test "not permitted: 77" {
+  [ "$(id -u)" = 0 ] || skip 'only root can become somebody else'
+  xb_status 0 product list
   mkdir shut
   mv registry.db shut/
   chmod 700 . shut
@@ -229,11 +233,18 @@ END
 
 @test "what cannot be written to stdout is 74" {
   [ -w /dev/full ]
-  for words in 'product list' 'product list --json' '--help' '--version' '--list-verbs' 'help'; do
+  for words in 'product list' 'product list --json' 'export --format html' 'export --json' \
+    'help add' '--help' '--version' '--list-verbs' 'help'; do
     status=0
     # shellcheck disable=SC2086
     xb_run $words >/dev/full 2>got.err || status=$?
     [ "$status" = 74 ] || { echo "$words: $status"; return 1; }
+    [ "$(grep -c 'cannot write to standard output: No space left on device$' got.err)" = 1 ] || {
+      echo "$words:"
+      cat got.err
+      return 1
+    }
+    [ "$(wc -l <got.err)" = 1 ]
   done
   status=0
   "$XB" product list >&- 2>got.err || status=$?
@@ -276,6 +287,92 @@ END
   run_json 66 product show nobody
   [ "$(json '[.verb, .exit_status, .code]')" = '["product show",66,null]' ]
   grep -q "^xenblacklist: product show: no product 'nobody'" got.err
+}
+
+# error_object ARG...: 64, one object that is valid, the same message on stderr.
+error_object() {
+  xb_status 64 "$@" || return 1
+  "$SRCDIR/tests/validate-json" "$SRCDIR/data/json-schema" got.out || return 1
+  cp got.out out.json
+  [ "$(json '[.schema, .code, .exit_status]')" = '["xenblacklist/error/1",null,64]' ] || return 1
+  [ -s got.err ]
+}
+
+@test "with --json every mistake on the command line is one object, wherever --json stands" {
+  while read -r verb message; do
+    read -r -a words
+    error_object "${words[@]}"
+    [ "$(jq -r .verb out.json)" = "${verb//_/ }" ] || { cat out.json; return 1; }
+    [ "$(jq -r .message out.json)" = "$message" ] || { cat out.json; return 1; }
+    # The same words without --json say the same on stderr, and nothing on stdout.
+    cp got.err json.err
+    local plain=()
+    for word in "${words[@]}"; do
+      case $word in --json | --js) ;; *) plain+=("$word") ;; esac
+    done
+    xb_status 64 "${plain[@]}"
+    [ ! -s got.out ]
+    cmp got.err json.err
+  done <<'END'
+product_list unrecognized option '--nonsense'
+product list --json --nonsense
+product_list unrecognized option '--nonsense'
+product list --nonsense --json
+product_list unrecognized option '--nonsense'
+--json product list --nonsense
+product_list unrecognized option '--nonsense'
+product list --nonsense --js
+check invalid option -- 'z'
+check -z --json
+history option '--since' requires an argument
+--json history --since
+product_list option '--json' doesn't allow an argument
+product list --json=1 --json
+status option '--nagios' doesn't allow an argument
+status --json --nagios=1
+product_show missing argument, expected PRODUCT
+product show --json
+product_show too many arguments: '2'
+--json product show 1 2
+END
+  while read -r message; do
+    read -r -a words
+    error_object "${words[@]}"
+    [ "$(json .verb)" = '""' ]
+    [ "$(jq -r .message out.json)" = "$message" ] || { cat out.json; return 1; }
+  done <<'END'
+missing verb (see 'xenblacklist help')
+--json
+unrecognized option '--nonsense'
+--json --nonsense product list
+unrecognized option '--nonsense'
+--nonsense product list --json
+option '--registry' requires an argument
+--json --registry
+unknown verb 'chekc', did you mean 'check'?
+--json chekc 1 2
+unknown verb 'chekc', did you mean 'check'?
+chekc 1 2 --json
+unknown verb 'product lsit', did you mean 'product list'?
+product lsit --json
+'exception' needs a verb (see 'xenblacklist exception --help')
+exception --json
+too many arguments: 'x'
+help add x --json
+END
+  error_object $'\e[31m' --json
+  [ "$(json .message)" = "\"unknown verb '\\u001b[31m' (see 'xenblacklist help')\"" ]
+  error_object list $'--\e[2J' --json
+  # Behind "--" it is an argument.
+  xb_status 64 product list -- --json
+  [ ! -s got.out ]
+  # What is no failure is as it was.
+  xb_status 0 product list --help --json
+  grep -q '^Usage: ' got.out
+  status=0
+  xb_run product list --nonsense --json >/dev/full 2>got.err || status=$?
+  [ "$status" = 74 ]
+  grep -q 'cannot write to standard output: No space left on device' got.err
 }
 
 @test "a registry that cannot be made, or is none" {

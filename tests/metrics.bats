@@ -26,7 +26,8 @@ metrics() {
 
 @test "the check itself: what is wrong with metrics is found" {
   head='# HELP xenblacklist_a A thing.\n# TYPE xenblacklist_a gauge\n'
-  printf "${head}"'xenblacklist_a{x="\\\\ \\" \\n"} 1\n' | awk -f "$SRCDIR/tests/metrics.awk"
+  # shellcheck disable=SC2059
+  printf "$head"'xenblacklist_a{x="\\\\ \\" \\n"} 1\n' | awk -f "$SRCDIR/tests/metrics.awk"
   while IFS= read -r text; do
     # shellcheck disable=SC2059
     printf "$text" >bad.prom

@@ -115,7 +115,11 @@ static void dates(void **state)
 		{ "+0s", true, "1970-01-01T00:00:00Z" },
 		{ "+d", false, "" },
 		{ "30d", false, "" },
-		{ "-1d", false, "" },
+		{ "-1d", true, "1969-12-31T00:00:00Z" },
+		{ "-2h", true, "1969-12-31T22:00:00Z" },
+		{ "-d", false, "" },
+		{ "--1d", false, "" },
+		{ "-1000001d", false, "" },
 		{ "tomorrow", false, "" },
 		{ "", false, "" },
 	};

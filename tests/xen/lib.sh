@@ -187,5 +187,5 @@ cleanup() {
 # linux NAME VCPUS: a paused domain with a stock Debian kernel, whose user space tells what it was told.
 linux() { # NAME VCPUS
   memory=192 kernel=yes create "$1" "vcpus=$2" 'kernel="/guest/vmlinuz"' 'ramdisk="/guest/initrd"' \
-    'cmdline="console=ttyS0 loglevel=8"' 'xen_platform_pci=1'
+    'cmdline="console=ttyS0 quiet"' 'xen_platform_pci=1'
 }

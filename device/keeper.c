@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <time.h>
 
+#include "device/mirror.h"
 #include "device/packet.h"
 #include "device/rules.h"
 #include "sync/nodes.h"
@@ -26,6 +27,7 @@
 struct keeper {
 	const struct keeper_options *o;
 	struct store *store;
+	struct mirror *mirror;
 	struct tree *sent; /* the rules were made of this one */
 	bool tree_due, domains_due, listed;
 	bool complained;    /* about an unreachable store, once a time */
@@ -242,11 +244,11 @@ static bool hold(struct keeper *k, const struct tree *tree)
 
 static int look_at_tree(struct keeper *k, struct err *err)
 {
-	CLEANUP(tree_free) struct tree *tree = NULL;
+	const struct tree *tree;
 	int r;
 
 	k->tree_due = false;
-	r = store_tree(k->store, NODES_ROOT, &tree, err);
+	r = mirror_look(k->mirror, k->store, &tree, err);
 	if (r == 0 && hold(k, tree))
 		return 0;
 	if (r == 0)
@@ -256,7 +258,7 @@ static int look_at_tree(struct keeper *k, struct err *err)
 		return r;
 	}
 	tree_free(k->sent);
-	k->sent = TAKE(tree);
+	k->sent = tree_copy(tree);
 	return 0;
 }
 
@@ -295,6 +297,7 @@ static void find_store(struct keeper *k)
 	if (k->complained && !packet_talk(k->o->sock, LOG_NOTICE, "xenstore answers again"))
 		_exit(0);
 	k->complained = false;
+	mirror_changed(k->mirror, NULL);
 	k->tree_due = k->domains_due = true;
 	k->tree_at = now_ms();
 }
@@ -325,8 +328,7 @@ static int take_events(struct keeper *k, struct err *err)
 			k->domains_due = true;
 		} else if (device_model_domid(mine, &domid)) {
 			r = tell_domain(k, domid, err);
-		} else if (strncmp(mine, NODES_ROOT, strlen(NODES_ROOT)) == 0 ||
-			   strncmp(NODES_ROOT, mine, strlen(mine)) == 0) {
+		} else if (mirror_changed(k->mirror, mine)) {
 			int64_t at = now_ms() + SETTLE_MS;
 
 			if (!k->tree_due || k->tree_at > at)
@@ -353,6 +355,7 @@ static void listen_supervisor(struct keeper *k)
 		if (r <= 0)
 			continue;
 		if (m.kind == PACKET_RELOAD) {
+			mirror_changed(k->mirror, NULL);
 			k->tree_due = k->domains_due = true;
 			k->tree_at = now_ms();
 		}
@@ -395,7 +398,7 @@ static int wait_ms(const struct keeper *k)
 
 int keeper_run(const struct keeper_options *o)
 {
-	struct keeper k = { .o = o };
+	struct keeper k = { .o = o, .mirror = mirror_new() };
 
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = o->sock, .events = POLLIN }, { .fd = -1 } };

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "device/heal.h"
+#include "device/mirror.h"
 #include "device/witness.h"
 #include "sync/nodes.h"
 #include "sync/store.h"
@@ -22,6 +23,7 @@
 struct registrar {
 	const struct registrar_options *o;
 	struct store *store;
+	struct mirror *mirror;
 	struct heal *heal;
 	struct witness *witness;
 	bool tree_due;
@@ -55,36 +57,35 @@ static void look_in(struct registrar *r, int64_t ms)
 	r->tree_due = true;
 }
 
-/* True when the tree is as it should be, as far as that can be known. */
-static bool mend(struct registrar *r, struct tree **tree)
+static void complain(struct registrar *r, const struct err *why)
 {
-	struct err why;
-	size_t written;
-
-	if (heal_look(r->heal, r->store, *tree, &written, &why) < 0) {
-		if (!r->heal_complained)
-			talk(r, LOG_WARNING, "cannot heal the nodes: %s", why.msg);
-		r->heal_complained = true;
-		look_in(r, RETRY_MS);
-		return false;
-	}
-	r->heal_complained = false;
-	if (written == 0)
-		return true;
-	talk(r, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
-	tree_free(TAKE(*tree));
-	return store_tree(r->store, NODES_ROOT, tree, &why) == 0;
+	if (!r->heal_complained)
+		talk(r, LOG_WARNING, "cannot heal the nodes: %s", why->msg);
+	r->heal_complained = true;
+	look_in(r, RETRY_MS);
 }
 
 static int look_at_tree(struct registrar *r, struct err *err)
 {
-	CLEANUP(tree_free) struct tree *tree = NULL;
+	const struct tree *tree;
+	struct err why;
+	size_t written;
 
 	r->tree_due = false;
-	if (store_tree(r->store, NODES_ROOT, &tree, err) < 0)
+	if (mirror_look(r->mirror, r->store, &tree, err) < 0)
 		return -1;
-	if (mend(r, &tree))
-		heal_settled(r->heal, TAKE(tree));
+	if (heal_look(r->heal, r->store, tree, &written, &why) < 0) {
+		complain(r, &why);
+		return 0;
+	}
+	r->heal_complained = false;
+	if (written) {
+		talk(r, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
+		mirror_changed(r->mirror, NULL);
+		if (mirror_look(r->mirror, r->store, &tree, err) < 0)
+			return -1;
+	}
+	heal_settled(r->heal, tree_copy(tree));
 	return 0;
 }
 
@@ -108,6 +109,7 @@ static void find_store(struct registrar *r)
 		return;
 	}
 	r->ping_at = now_ms() + PING_MS;
+	mirror_changed(r->mirror, NULL);
 	look_in(r, 0);
 }
 
@@ -118,8 +120,9 @@ static int step(struct registrar *r, struct err *err)
 	int got;
 
 	while ((got = store_event(r->store, &path, err)) > 0) {
+		if (mirror_changed(r->mirror, path))
+			look_in(r, SETTLE_MS);
 		free(path);
-		look_in(r, SETTLE_MS);
 	}
 	if (got < 0)
 		return got;
@@ -171,8 +174,10 @@ static void listen_supervisor(struct registrar *r)
 		got = packet_recv(r->o->sock, &m, &fd);
 		if (got > 0 && m.kind == PACKET_SIGHTING)
 			witness_saw(r->witness, &m);
-		else if (got > 0 && m.kind == PACKET_RELOAD)
+		if (got > 0 && m.kind == PACKET_RELOAD) {
+			mirror_changed(r->mirror, NULL);
 			look_in(r, 0);
+		}
 	} while (got > 0);
 	if (got < 0)
 		_exit(0);
@@ -195,6 +200,7 @@ int registrar_run(const struct registrar_options *o)
 {
 	struct registrar r = {
 		.o = o,
+		.mirror = mirror_new(),
 		.heal = heal_new(o->registry, o->config),
 		.witness = witness_new(o->registry),
 	};

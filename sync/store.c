@@ -484,6 +484,21 @@ int store_list(struct store *s, const char *path, char ***ret, size_t *ret_n, st
 	return 0;
 }
 
+struct tree *tree_copy(const struct tree *t)
+{
+	struct tree *copy = xcalloc(1, sizeof(*copy));
+
+	copy->node = xcalloc(t->n + 1, sizeof(*copy->node));
+	copy->n = copy->cap = t->n;
+	for (size_t i = 0; i < t->n; i++) {
+		const struct node *n = &t->node[i];
+
+		copy->node[i] = (struct node){ xstrdup(n->path), xmemdup(n->value, n->value_n + 1),
+					       n->value_n, xstrdup(n->perms) };
+	}
+	return copy;
+}
+
 void tree_free(struct tree *t)
 {
 	if (!t)

@@ -52,6 +52,7 @@ struct tree {
 	struct node *node; /* ascending by path, bytewise */
 	size_t n, cap;
 };
+struct tree *tree_copy(const struct tree *t); /* the caller frees */
 void tree_free(struct tree *t);
 DEFINE_CLEANUP(struct tree *, tree_free)
 

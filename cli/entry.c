@@ -538,7 +538,7 @@ static void list_entries(struct cli *cli, const struct blacklist *b, int64_t pro
 	const struct entries *es = blacklist_entries(b);
 	struct out *out = cli->out;
 
-	out_table(out, "ID|PRODUCT|BUILDS|>COUNT|MODE|PUBLISH|ORIGIN|PHASE|EXPIRES|REASON");
+	out_table(out, "ID|PRODUCT|BUILDS|>COUNT|MODE|PUBLISH|ORIGIN|PHASE|EXPIRES|<REASON");
 	out_list(out, "entries");
 	for (size_t i = 0; i < es->n; i++) {
 		const struct entry *e = es->entry[i];
@@ -579,7 +579,7 @@ static void list_exceptions(struct cli *cli, const struct blacklist *b, int64_t 
 
 	if (gap && xs->n)
 		out_line(out, "%s", "");
-	out_table(out, "EXCEPTION|PRODUCT|BUILDS|OWNER|PHASE|EXPIRES|REASON");
+	out_table(out, "EXCEPTION|PRODUCT|BUILDS|OWNER|PHASE|EXPIRES|<REASON");
 	out_list(out, "exceptions");
 	for (size_t i = 0; i < xs->n; i++) {
 		const struct exception *x = xs->exception[i];

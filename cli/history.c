@@ -153,7 +153,7 @@ static int run(struct cli *cli, struct err *err)
 	r = history_list(cli->db, a->has_since ? a->since : TIME_NONE, NULL, &rows, err);
 	if (r < 0)
 		return r;
-	out_table(cli->out, ">SEQ|TIME|WHO|ACT|SUBJECT|REASON");
+	out_table(cli->out, ">SEQ|TIME|WHO|ACT|SUBJECT|<REASON");
 	out_list(cli->out, "history");
 	for (size_t i = 0; i < rows->n; i++)
 		if (!subject || concerns(&rows->row[i], subject, member))

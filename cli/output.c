@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <jansson.h>
 
 #define DEPTH_MAX 16
 #define COLUMNS_MAX 16
+#define CUT_MIN 8 /* characters that a terminal gets of a text at least */
 
 struct column {
 	char *title;
@@ -37,7 +39,7 @@ struct out {
 
 	struct column column[COLUMNS_MAX];
 	size_t n_columns;
-	bool heading;
+	bool heading, cut_last; /* cut_last: the last column, to the terminal's width */
 	struct cell *cell;
 	size_t n_cells, cap_cells;
 };
@@ -235,10 +237,14 @@ void out_table(struct out *out, const char *titles)
 		return;
 	out->n_columns = 0;
 	out->heading = false;
+	out->cut_last = false;
 	for (;;) {
 		size_t n = strcspn(titles, "|");
 		struct column *c = &out->column[out->n_columns++];
 
+		out->cut_last = n && *titles == '<';
+		titles += out->cut_last;
+		n -= out->cut_last;
 		c->right = n && *titles == '>';
 		c->title = xstrndup(titles + c->right, n - c->right);
 		c->width = text_width(c->title);
@@ -316,6 +322,44 @@ static void print_row(struct out *out, const struct cell *row)
 	watch_stdout(out);
 }
 
+static size_t terminal_width(void)
+{
+	struct winsize w = { 0 };
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+/* Leaves WIDTH characters of C, the last of them an ellipsis. */
+static void cut_cell(struct cell *c, size_t width)
+{
+	CLEANUP(free) char *whole = TAKE(c->text);
+	size_t at = 0;
+
+	for (size_t n = 0; n < width - 1; n++) {
+		at++;
+		while (((unsigned char)whole[at] & 0xc0) == 0x80)
+			at++;
+	}
+	c->text = xasprintf("%.*s\u2026", (int)at, whole);
+	c->width = width;
+}
+
+/* Columns that are wider than the terminal take a second line, which the last one then may fill. */
+static void cut_to_terminal(struct out *out)
+{
+	size_t width = out->cut_last && !out->verbose ? terminal_width() : 0, before = 0;
+
+	for (size_t i = 0; i + 1 < out->n_columns; i++)
+		before += out->column[i].width + 2;
+	if (!width)
+		return;
+	width = (before + CUT_MIN + width - 1) / width * width;
+	for (size_t i = out->n_columns - 1; i < out->n_cells; i += out->n_columns) {
+		if (out->cell[i].width > width - before)
+			cut_cell(&out->cell[i], width - before);
+	}
+}
+
 void out_table_end(struct out *out)
 {
 	struct cell heading[COLUMNS_MAX];
@@ -323,6 +367,7 @@ void out_table_end(struct out *out)
 	if (out->json)
 		return;
 	progress_clear(out);
+	cut_to_terminal(out);
 	for (size_t i = 0; i < out->n_columns; i++)
 		heading[i] = (struct cell){ .text = out->column[i].title,
 					    .width = text_width(out->column[i].title),

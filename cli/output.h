@@ -48,7 +48,9 @@ void out_paint_line(struct out *out, enum paint p, const char *fmt, ...)
 /*
  * A table: titles separated by '|' ("NUMBER|NAME"), a title that begins with '>' is aligned to
  * the right; "" as titles means no heading ("||" makes three such columns). Then cells, row by
- * row, left to right; out_table_end() prints it. A table without rows prints nothing.
+ * row, left to right; out_table_end() prints it. A table without rows prints nothing. The last
+ * title may begin with '<': text of any length, of which a terminal gets what fits into a line
+ * (all of it with --verbose, and whoever is no terminal).
  */
 void out_table(struct out *out, const char *titles);
 void out_cell(struct out *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

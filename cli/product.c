@@ -153,7 +153,7 @@ static int list_reservations(struct cli *cli, struct err *err)
 		return r;
 	if (rs->n)
 		out_line(out, "%s", "");
-	out_table(out, ">RESERVED|POLICY|ORIGIN|REASON");
+	out_table(out, ">RESERVED|POLICY|ORIGIN|<REASON");
 	out_list(out, "reservations");
 	for (size_t i = 0; i < rs->n; i++) {
 		const struct reservation *v = &rs->row[i];

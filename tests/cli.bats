@@ -231,6 +231,50 @@ END
   lacks $'\e' tty.out
 }
 
+# terminal COLUMNS WORD...: tty.out is what a terminal of that width gets, a line a row.
+terminal() {
+  local columns=$1
+  shift
+  TERM=dumb script -qec "stty cols $columns; $XB $(printf '%q ' "$@")" /dev/null </dev/null |
+    tr -d '\r' >tty.out
+}
+
+@test "on a terminal a reason is cut to what fits, elsewhere never" {
+  long=$(printf 'grün und blau %.0s' $(seq 20))
+  xb_status 0 exception add 3 5 --owner ops --reason "$long" -q
+  xb_status 0 exception add 3 6 --owner ops --reason $'back\\slash, short' -q
+  terminal 100 exception list
+  [ "$(wc -l <tty.out)" = 3 ]
+  [ "$(LC_ALL=C.UTF-8 wc -L <tty.out)" = 100 ]
+  iconv -f UTF-8 -t UTF-8 tty.out >/dev/null
+  LC_ALL=C.UTF-8 grep -q '  grün und blau .*…$' tty.out
+  grep -q '  back\\x5cslash, short$' tty.out
+  # One more column, one more character, wherever in a letter of two bytes that is.
+  for columns in 101 102 103 104 105 106 107; do
+    terminal "$columns" exception list
+    [ "$(LC_ALL=C.UTF-8 wc -L <tty.out)" = "$columns" ]
+    iconv -f UTF-8 -t UTF-8 tty.out >/dev/null
+  done
+  # Too narrow for the other columns: the line goes on in a second one, and ends with it.
+  terminal 60 exception list
+  [ "$(LC_ALL=C.UTF-8 wc -L <tty.out)" = 120 ]
+  # A width that fits, none that is known, all of it wanted, no terminal, JSON: nothing is cut.
+  for columns in 1000 0; do
+    terminal "$columns" exception list
+    grep -qF "$long" tty.out
+  done
+  terminal 100 exception list -v
+  grep -qF "$long" tty.out
+  xb_status 0 exception list
+  grep -qF "$long" got.out
+  terminal 100 exception list --json
+  grep -qF "$long" tty.out
+  for verb in list history; do
+    terminal 130 $verb
+    grep -q '…$' tty.out
+  done
+}
+
 @test "what cannot be written to stdout is 74" {
   [ -w /dev/full ]
   for words in 'product list' 'product list --json' 'export --format html' 'export --json' \

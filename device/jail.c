@@ -81,6 +81,8 @@ static int allow_calls(scmp_filter_ctx ctx)
 		SCMP_SYS(fstat),
 		SCMP_SYS(newfstatat),
 		SCMP_SYS(clock_gettime),
+		SCMP_SYS(nanosleep), /* until a page of the guest's is no longer paged out */
+		SCMP_SYS(clock_nanosleep),
 		SCMP_SYS(futex),
 		SCMP_SYS(exit),
 		SCMP_SYS(exit_group),

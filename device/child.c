@@ -247,6 +247,7 @@ uint32_t child_last_answer(void *ctx, const struct ioreq_access *a)
 int child_run(const struct child_options *o)
 {
 	struct child c = { .o = o, .credit = REPORT_BURST, .credit_ms = now_ms() };
+	struct handshake_result rest;
 	struct err err;
 	int r = start(&c, &err);
 
@@ -258,5 +259,8 @@ int child_run(const struct child_options *o)
 	}
 	c.leaving = true;
 	ioreq_leave(c.server, access_port, &c);
+	handshake_flush(c.hs, now_ms(), &rest);
+	if (rest.actions & HANDSHAKE_LOG)
+		guest_text(&c, &rest);
 	return 0;
 }

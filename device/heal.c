@@ -17,7 +17,8 @@
 struct heal {
 	const char *registry, *config;
 	struct tree *seen;
-	bool told; /* SEEN is what the history tells, nobody has seen it */
+	bool absent; /* no registry: what was there is kept in mind for when it is back */
+	bool told;   /* SEEN is what the history tells, nobody has seen it */
 	unsigned credit;
 	int64_t credit_ms;
 };
@@ -42,6 +43,10 @@ struct heal *heal_new(const char *registry, const char *config)
 
 void heal_settled(struct heal *h, struct tree *tree)
 {
+	if (h->absent) {
+		tree_free(tree);
+		return;
+	}
 	tree_free(h->seen);
 	h->seen = tree;
 	h->told = false;
@@ -160,7 +165,8 @@ int heal_look(struct heal *h, struct store *s, const struct tree *tree, size_t *
 	int r;
 
 	*ret_written = 0;
-	if (access(h->registry, F_OK) < 0)
+	h->absent = access(h->registry, F_OK) < 0;
+	if (h->absent)
 		return 0;
 	r = config_load(h->config, false, &config, err);
 	if (r == 0)

@@ -23,7 +23,7 @@ enum packet_kind {
 	/* a domain's process to the supervisor */
 	PACKET_ATTACHED,
 	PACKET_VERDICT, /* product, build, verdict, count: verdicts not told before this one */
-	PACKET_UNPLUG,	/* value: the mask, flag: refused */
+	PACKET_UNPLUG,	/* value: the mask, flag: refused, else nobody has done it */
 	PACKET_GUEST,	/* text: a line of the guest's; count: bytes lost before it */
 	/* both */
 	PACKET_TALK, /* text for the log; value: its syslog priority */

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
 
@@ -30,6 +31,14 @@
 #define LEAVE_MS 3000
 #define LOST_MS 10000
 
+/*
+ * What a domain's process may say: no more than an honest one does, which limits itself. One that
+ * was taken over is not listened to until it has earned it, so that it fills neither the log nor
+ * the registry. Text counts by the byte, as in the handshake; the rest by the message.
+ */
+#define MESSAGES_BURST 256
+#define MESSAGES_RATE 16 /* a second */
+
 struct domain {
 	uint16_t domid;
 	char name[PACKET_NAME_MAX]; /* as the toolstack wrote it: escape before showing */
@@ -37,7 +46,10 @@ struct domain {
 	ioreq_id server;
 	bool guarded; /* server exists */
 	bool attached;
-	bool leaving;
+	bool leaving; /* it was asked to */
+	int64_t leave_by;
+	bool again;	/* to be guarded anew when its process has left */
+	bool hopeless;	/* not to be guarded again */
 	bool rules_due; /* a message did not fit */
 	pid_t pid;	/* 0: none */
 	int sock, state, log;
@@ -45,6 +57,9 @@ struct domain {
 	unsigned deaths;
 	uint64_t lost; /* bytes of guest text, not told yet */
 	int64_t lost_ms;
+	int64_t messages, text; /* what it may say now, in 1/1000 */
+	int64_t earned_ms;
+	bool log_complained;
 };
 
 /* A process that may wait for what the supervisor never waits for. */
@@ -73,6 +88,9 @@ struct supervisor {
 	bool listed, ready, stop;
 	uint64_t untold; /* sightings that the registrar did not take, not told yet */
 	int64_t untold_ms;
+	struct { /* since the start */
+		uint64_t verdict[VERDICTS], unreported, replaced, log_bytes, sightings;
+	} count;
 };
 
 static int64_t now_ms(void)
@@ -86,11 +104,11 @@ static int64_t now_ms(void)
 static void __attribute__((format(printf, 3, 4)))
 say(const struct supervisor *s, int priority, const char *fmt, ...)
 {
-	char line[1024];
+	CLEANUP(free) char *line = NULL;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(line, sizeof(line), fmt, ap);
+	line = xvasprintf(fmt, ap);
 	va_end(ap);
 	if (priority != LOG_DEBUG || s->o->verbose)
 		s->o->say(priority, line);
@@ -118,7 +136,15 @@ static struct domain *add(struct supervisor *s, uint16_t domid)
 {
 	struct domain *d = xcalloc(1, sizeof(*d));
 
-	*d = (struct domain){ .domid = domid, .sock = -1, .state = -1, .log = -1 };
+	*d = (struct domain){
+		.domid = domid,
+		.sock = -1,
+		.state = -1,
+		.log = -1,
+		.messages = MESSAGES_BURST * 1000,
+		.text = HANDSHAKE_LOG_BURST * 1000,
+		.earned_ms = now_ms(),
+	};
 	GROW(s->domain, s->n, s->cap);
 	s->domain[s->n++] = d;
 	return d;
@@ -133,6 +159,7 @@ static void tell_lost(struct supervisor *s, struct domain *d, int64_t after_ms)
 	if (!d->lost || now - d->lost_ms < after_ms)
 		return;
 	say(s, LOG_NOTICE, "%s: %" PRIu64 " bytes of its log were dropped", who, d->lost);
+	s->count.log_bytes += d->lost;
 	d->lost = 0;
 	d->lost_ms = now;
 }
@@ -224,23 +251,48 @@ static void guard(struct supervisor *s, struct domain *d)
 	CLEANUP(free) char *who = title(d);
 	struct err err;
 
+	d->again = false;
 	if (ioreq_create(s->host, d->domid, &d->server, &err) < 0) {
+		d->hopeless = err.kind == ERR_INVALID;
 		say(s, err.kind == ERR_INVALID ? LOG_INFO : LOG_ERR, "%s is not guarded: %s", who,
 		    err.msg);
 		return;
 	}
 	d->guarded = true;
 	remember(s, d);
+	close_fd(d->state);
 	d->state = child_state_make();
 	start_child(s, d);
 }
 
-/* Closing its socket asks a process to leave. */
+/*
+ * A process that hears nothing more leaves. It may still say what its guest has said, and has some
+ * time for it.
+ */
 static void dismiss(struct domain *d)
+{
+	if (!d->leaving)
+		d->leave_by = now_ms() + LEAVE_MS;
+	d->leaving = true;
+	d->rules_due = false;
+	if (d->sock >= 0)
+		shutdown(d->sock, SHUT_WR);
+}
+
+static void hang_up(struct domain *d)
 {
 	close_fd(d->sock);
 	d->sock = -1;
-	d->leaving = true;
+	d->rules_due = false;
+}
+
+/* Asks which domains there are. */
+static void ask_keeper(const struct supervisor *s)
+{
+	const struct packet m = { .kind = PACKET_RELOAD };
+
+	if (s->helper[KEEPER].sock >= 0)
+		packet_send(s->helper[KEEPER].sock, &m, -1);
 }
 
 /* More than DEATHS_MAX within DEATHS_MS. */
@@ -259,22 +311,31 @@ static void bury_child(struct supervisor *s, struct domain *d, int status)
 	d->pid = 0;
 	/*
 	 * A domain that is dying stays in the table until Xen has forgotten it, so that nothing new
-	 * is made for it.
+	 * is made for it. One that lives on without our server, because it was reset, is guarded
+	 * again when the keeper says that it is still there.
 	 */
 	if (d->leaving || !d->guarded || !ioreq_alive(s->host, d->domid, d->server)) {
-		dismiss(d);
+		bool again = d->again;
+
+		hang_up(d);
 		unguard(s, d);
+		d->leaving = false;
+		if (again && !s->stop && ioreq_domain_alive(s->host, d->domid))
+			guard(s, d);
+		else if (!s->stop)
+			ask_keeper(s);
 		return;
 	}
 	if (dies_too_often(d)) {
 		say(s, LOG_CRIT,
 		    "%s: its process dies again and again; the domain is not guarded any more",
 		    who);
-		dismiss(d);
-		d->leaving = false;
+		hang_up(d);
 		unguard(s, d);
+		d->hopeless = true;
 		return;
 	}
+	s->count.replaced++;
 	say(s, LOG_ERR, "%s: its process ended (%s %d); another takes over", who,
 	    WIFSIGNALED(status) ? "signal" : "status",
 	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
@@ -342,7 +403,7 @@ static void take_rules(struct supervisor *s, const struct packet *m, int fd)
 	s->rules = fd;
 	say(s, LOG_INFO, "the blacklist has %" PRIu32 " builds and ranges", m->count);
 	for (size_t i = 0; i < s->n; i++)
-		s->domain[i]->rules_due = s->domain[i]->sock >= 0;
+		s->domain[i]->rules_due = s->domain[i]->sock >= 0 && !s->domain[i]->leaving;
 }
 
 static void pass_rules(struct supervisor *s)
@@ -354,13 +415,32 @@ static void pass_rules(struct supervisor *s)
 			s->domain[i]->rules_due = false;
 }
 
+/* "/vm/UUID" was anybody's text: what goes into records and the registry is plain. */
+static void take_uuid(struct domain *d, const char *text)
+{
+	size_t n = strspn(text, "0123456789abcdefABCDEF-");
+
+	snprintf(d->uuid, sizeof(d->uuid), "%.*s", text[n] ? 0 : 63, text);
+}
+
+/* Our server has gone, its domain perhaps not. */
+static void lose_server(struct supervisor *s, struct domain *d)
+{
+	if (d->leaving)
+		return;
+	record_remove(s->o->run_dir, d->domid);
+	dismiss(d);
+}
+
 /* A domain as xenstore has it; its number may have belonged to another one before. */
 static void take_domain(struct supervisor *s, const struct packet *m)
 {
 	struct domain *d = find(s, m->domid);
 
 	if (!m->flag) {
-		if (d && d->guarded) {
+		if (d)
+			d->again = false;
+		if (d && d->guarded && !d->leaving) {
 			CLEANUP(free) char *who = title(d);
 
 			say(s, LOG_INFO, "%s is not guarded any more: %s", who, m->text);
@@ -376,17 +456,23 @@ static void take_domain(struct supervisor *s, const struct packet *m)
 		if (*m->name)
 			memcpy(d->name, m->name, sizeof(d->name));
 		if (*m->text && strcmp(d->uuid, m->text) != 0) {
-			snprintf(d->uuid, sizeof(d->uuid), "%.63s", m->text);
-			if (d->guarded)
+			take_uuid(d, m->text);
+			if (d->guarded && !d->leaving)
 				remember(s, d);
 		}
+		if (d->guarded && !ioreq_alive(s->host, d->domid, d->server))
+			lose_server(s, d);
+		if (d->leaving)
+			d->again = true;
+		else if (!d->guarded && !d->hopeless && ioreq_domain_alive(s->host, d->domid))
+			guard(s, d);
 		return;
 	}
 	if (!ioreq_domain_alive(s->host, m->domid))
 		return;
 	d = add(s, m->domid);
 	memcpy(d->name, m->name, sizeof(d->name));
-	snprintf(d->uuid, sizeof(d->uuid), "%.63s", m->text);
+	take_uuid(d, m->text);
 	guard(s, d);
 }
 
@@ -396,10 +482,10 @@ static void look_after(struct supervisor *s)
 	for (size_t i = s->n; i-- > 0;) {
 		struct domain *d = s->domain[i];
 
-		if (d->guarded && !ioreq_alive(s->host, d->domid, d->server)) {
-			record_remove(s->o->run_dir, d->domid);
-			dismiss(d);
-		}
+		if (d->guarded && !ioreq_alive(s->host, d->domid, d->server))
+			lose_server(s, d);
+		if (d->leaving && d->pid > 0 && now_ms() >= d->leave_by)
+			kill(d->pid, SIGKILL);
 		if (!d->pid && !d->guarded && !ioreq_domain_alive(s->host, d->domid))
 			forget(s, d);
 	}
@@ -449,6 +535,8 @@ static void take_verdict(struct supervisor *s, const struct domain *d, const str
 	struct packet sighting = *m;
 	enum verdict_kind v = m->verdict;
 
+	s->count.verdict[v]++;
+	s->count.unreported += m->count;
 	if (m->count)
 		say(s, LOG_NOTICE, "%s: %" PRIu32 " handshakes were not reported", who, m->count);
 	say(s, v == VERDICT_ALLOWED ? LOG_INFO : LOG_NOTICE,
@@ -462,6 +550,7 @@ static void take_verdict(struct supervisor *s, const struct domain *d, const str
 	snprintf(sighting.text, sizeof(sighting.text), "%s", d->uuid);
 	if (s->helper[REGISTRAR].sock >= 0 && packet_send(s->helper[REGISTRAR].sock, &sighting, -1))
 		return;
+	s->count.sightings++;
 	if (!s->untold++)
 		s->untold_ms = now_ms();
 }
@@ -509,19 +598,59 @@ static void take_guest_text(struct supervisor *s, struct domain *d, const struct
 	}
 	if (d->log < 0)
 		d->log = open_guest_log(s->o->guest_logs, d);
-	if (d->log < 0 ||
-	    dprintf(d->log, "%s guest says: %s\n", time_text(time_now(), when), text) < 0)
+	if (d->log >= 0 &&
+	    dprintf(d->log, "%s guest says: %s\n", time_text(time_now(), when), text) >= 0) {
+		d->log_complained = false;
+		return;
+	}
+	if (!d->log_complained)
 		say(s, LOG_WARNING, "%s: cannot write its log: %s", who, strerror(errno));
+	d->log_complained = true;
 }
 
-static void listen_child(struct supervisor *s, struct domain *d)
+/* True when the domain's process has something left of what it may say. */
+static bool may_speak(struct domain *d)
+{
+	const int64_t messages = MESSAGES_BURST * 1000, text = HANDSHAKE_LOG_BURST * 1000;
+	int64_t now = now_ms(), passed = now - d->earned_ms;
+
+	if (passed > messages / MESSAGES_RATE)
+		d->messages = messages;
+	else
+		d->messages += passed * MESSAGES_RATE;
+	if (passed > text / HANDSHAKE_LOG_RATE)
+		d->text = text;
+	else
+		d->text += passed * HANDSHAKE_LOG_RATE;
+	if (d->messages > messages)
+		d->messages = messages;
+	if (d->text > text)
+		d->text = text;
+	d->earned_ms = now;
+	return d->messages >= 1000 && d->text >= 0;
+}
+
+static void spend(struct domain *d, const struct packet *m)
+{
+	if (m->kind == PACKET_GUEST)
+		d->text -= ((int64_t)strlen(m->text) + 1) * 1000;
+	else
+		d->messages -= 1000;
+}
+
+/* GONE: it can say no more than what waits. */
+static void listen_child(struct supervisor *s, struct domain *d, bool gone)
 {
 	CLEANUP(free) char *who = title(d);
 	struct packet m;
 	int fd, r = 0;
 
-	for (unsigned i = 0; i < 64 && (r = packet_recv(d->sock, &m, &fd)) > 0; i++) {
+	for (unsigned i = 0; i < 64 && (gone || may_speak(d)); i++) {
+		r = packet_recv(d->sock, &m, &fd);
+		if (r <= 0)
+			break;
 		close_fd(fd);
+		spend(d, &m);
 		if (m.kind == PACKET_ATTACHED) {
 			d->attached = true;
 			remember(s, d);
@@ -529,8 +658,11 @@ static void listen_child(struct supervisor *s, struct domain *d)
 		} else if (m.kind == PACKET_VERDICT && m.verdict < VERDICTS) {
 			take_verdict(s, d, &m);
 		} else if (m.kind == PACKET_UNPLUG) {
-			say(s, LOG_INFO, "%s: unplug 0x%" PRIx32 " %s", who, m.value & 0xffff,
-			    m.flag ? "refused" : "left to its device model");
+			/* Others reach its device model, and nobody tells us. */
+			say(s, m.flag ? LOG_INFO : LOG_NOTICE, "%s: unplug 0x%" PRIx32 " %s", who,
+			    m.value & 0xffff,
+			    m.flag ? "refused"
+				   : "lost: it came before the driver read its verdict");
 		} else if (m.kind == PACKET_GUEST) {
 			take_guest_text(s, d, &m);
 		} else if (m.kind == PACKET_TALK) {
@@ -563,11 +695,33 @@ static void reap(struct supervisor *s)
 			if (s->domain[i]->pid == pid) {
 				s->domain[i]->pid = 0;
 				if (s->domain[i]->sock >= 0)
-					listen_child(s, s->domain[i]);
+					listen_child(s, s->domain[i], true);
 				bury_child(s, s->domain[i], status);
 				break;
 			}
 	}
+}
+
+/* What an administrator asks for with SIGUSR1. */
+static void tell_counts(const struct supervisor *s)
+{
+	uint64_t lost = s->count.log_bytes;
+	size_t guarded = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		guarded += s->domain[i]->guarded && s->domain[i]->attached;
+		lost += s->domain[i]->lost;
+	}
+	say(s, LOG_NOTICE, "%zu domains are guarded", guarded);
+	for (enum verdict_kind v = 0; v < VERDICTS; v++)
+		say(s, LOG_NOTICE, "since the start: %" PRIu64 " handshakes: %s",
+		    s->count.verdict[v], verdict_name(v));
+	say(s, LOG_NOTICE, "since the start: %" PRIu64 " handshakes were not reported",
+	    s->count.unreported);
+	say(s, LOG_NOTICE, "since the start: %" PRIu64 " bytes of guests' logs were dropped", lost);
+	say(s, LOG_NOTICE, "since the start: %" PRIu64 " sightings were lost", s->count.sightings);
+	say(s, LOG_NOTICE, "since the start: %" PRIu64 " processes of domains were replaced",
+	    s->count.replaced);
 }
 
 static void take_signals(struct supervisor *s)
@@ -577,6 +731,8 @@ static void take_signals(struct supervisor *s)
 	while (read(s->signals, &si, sizeof(si)) == sizeof(si)) {
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
 			s->stop = true;
+		if (si.ssi_signo == SIGUSR1)
+			tell_counts(s);
 		if (si.ssi_signo == SIGHUP) {
 			const struct packet m = { .kind = PACKET_RELOAD };
 
@@ -612,6 +768,7 @@ static int open_signals(struct err *err)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -644,7 +801,8 @@ static void wait_for_something(struct supervisor *s)
 		domid[i] = s->domain[i]->domid;
 		fds[n++] = (struct pollfd){
 			.fd = s->domain[i]->sock,
-			.events = (short)(POLLIN | (s->domain[i]->rules_due ? POLLOUT : 0)),
+			.events = (short)((may_speak(s->domain[i]) ? POLLIN : 0) |
+					  (s->domain[i]->rules_due ? POLLOUT : 0)),
 		};
 	}
 	poll(fds, n, helpless ? HELPER_RESTART_MS / 4 : LOOK_MS);
@@ -657,8 +815,8 @@ static void wait_for_something(struct supervisor *s)
 		struct domain *d = find(s, domid[i]);
 
 		if (d && d->sock >= 0 && d->sock == guest_fds[i].fd &&
-		    (guest_fds[i].revents & POLLIN))
-			listen_child(s, d);
+		    (guest_fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+			listen_child(s, d, guest_fds[i].revents & POLLHUP);
 	}
 	free(fds);
 	free(domid);

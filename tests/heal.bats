@@ -242,20 +242,22 @@ END
 @test "a daemon that lost everything is filled again" {
   helpers_start
   looked
+  xb_status 0 add experimental 9 --id unapplied --reason test --whole-family
   sandbox_kill
   eventually grep -q "keeper says 4: .*domains keep the blacklist that was read last" told
   is 65535 5 blacklisted
   sandbox_again
-  eventually there experimental/5
+  eventually there experimental/9
   eventually there linux/_ranges/1-3
   eventually grep -q "keeper says 5: xenstore answers again" told
   eventually is 65535 5 blacklisted
 }
 
-@test "an empty tree at the start is filled" {
+@test "an empty tree at the start is filled, with all that the registry means" {
+  xb_status 0 add experimental 9 --id unapplied --reason test --whole-family
   xenstore-rm $ROOT
   helpers_start
-  eventually there experimental/5
+  eventually there experimental/9
   eventually is 65535 5 blacklisted
 }
 
@@ -293,6 +295,7 @@ END
   mv other.db registry.db
   xenstore-rm $ROOT/experimental/6
   eventually there experimental/6
+  eventually there experimental/5
   kill -0 "$helpers"
 }
 

@@ -104,13 +104,13 @@ static int spend(struct heal *h, struct err *err)
 	return 0;
 }
 
-/* The two operations that make a node what it should be. */
+/* The two operations that make a node what it should be, while it is what it was seen to be. */
 static void add_change(struct store_op *op, size_t *n, const struct change *c)
 {
 	const char *path = xasprintf("%s%s%s", NODES_ROOT, *c->path ? "/" : "", c->path);
 
-	op[(*n)++] = (struct store_op){ STORE_WRITE, path, c->want_value };
-	op[(*n)++] = (struct store_op){ STORE_SETPERMS, path, c->want_perms };
+	op[(*n)++] = (struct store_op){ STORE_WRITE, path, c->want_value, apply_expectation(c) };
+	op[(*n)++] = (struct store_op){ STORE_SETPERMS, path, c->want_perms, NULL };
 }
 
 static int mend(struct heal *h, struct store *s, const struct plan *plan, size_t *ret_written,

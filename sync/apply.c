@@ -73,6 +73,13 @@ int apply_plan(const struct blacklist *b, struct store *s, const struct apply_op
 
 /* ---- operations ----------------------------------------------------------------------------- */
 
+const char *apply_expectation(const struct change *c)
+{
+	if (c->directory)
+		return NULL;
+	return c->have_value ? c->have_value : STORE_ABSENT;
+}
+
 /* The operations of a plan, and for each the number of changes that are done with it. */
 struct ops {
 	struct store_op *op;
@@ -118,6 +125,7 @@ static struct ops ops_of(const struct plan *p)
 
 	for (size_t i = 0; i < p->n; i++) {
 		const struct change *c = &p->change[i];
+		size_t first = o.n;
 		char *path;
 
 		if (!c->acts)
@@ -125,11 +133,13 @@ static struct ops ops_of(const struct plan *p)
 		path = absolute(c->path);
 		changes++;
 		if (!c->want_value)
-			o.op[o.n++] = (struct store_op){ STORE_RM, path, NULL };
+			o.op[o.n++] = (struct store_op){ STORE_RM, path, NULL, NULL };
 		if (c->want_value && sets_value(c))
-			o.op[o.n++] = (struct store_op){ STORE_WRITE, path, c->want_value };
+			o.op[o.n++] = (struct store_op){ STORE_WRITE, path, c->want_value, NULL };
 		if (c->want_value && sets_perms(c))
-			o.op[o.n++] = (struct store_op){ STORE_SETPERMS, path, c->want_perms };
+			o.op[o.n++] =
+				(struct store_op){ STORE_SETPERMS, path, c->want_perms, NULL };
+		o.op[first].expect = apply_expectation(c);
 		o.changes[o.n - 1] = changes;
 	}
 	return o;

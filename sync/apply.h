@@ -42,4 +42,11 @@ DEFINE_CLEANUP(struct apply_plan *, apply_plan_free)
 int apply_run(const struct blacklist *b, struct store *s, const struct apply_options *o,
 	      const struct apply_plan *plan, struct err *err);
 
+/*
+ * The expectation (struct store_op) that the first operation on C's node stands on, so that a node
+ * which somebody else has made or changed since the plan is not overwritten. NULL for a directory,
+ * which is taken over whoever made it. Valid as long as C.
+ */
+const char *apply_expectation(const struct change *c);
+
 #endif

@@ -675,6 +675,8 @@ int store_tree(struct store *s, const char *path, struct tree **ret, struct err 
 
 /* ---- writing -------------------------------------------------------------------------------- */
 
+const char STORE_ABSENT[] = "";
+
 static int check_ops(const struct store_op *ops, size_t n, struct err *err)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -710,6 +712,89 @@ static void op_request(const struct store_op *op, uint32_t tx, struct wire_reque
 	}
 }
 
+/* In a transaction a connection that broke is not replaced: the transaction is gone with it. */
+static int ask_within(struct store *s, uint32_t tx, struct wire_request *req, size_t n,
+		      struct err *err)
+{
+	return tx ? wire_call(s->wire, req, n, err) : ask(s, req, n, err);
+}
+
+static int not_as_expected(const char *path, struct err *err)
+{
+	return err_set(err, ERR_BUSY, "somebody else has changed '%s' in xenstore", path);
+}
+
+static int check_values(struct store *s, uint32_t tx, const struct store_op *ops, size_t n,
+			struct err *err)
+{
+	CLEANUP(free) struct wire_request *req = xcalloc(n + 1, sizeof(*req));
+	CLEANUP(free) const struct store_op **op = xcalloc(n + 1, sizeof(*op));
+	size_t k = 0;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!ops[i].expect || ops[i].expect == STORE_ABSENT)
+			continue;
+		op[k] = &ops[i];
+		req[k++] = (struct wire_request){ .type = XS_READ, .tx = tx, .path = ops[i].path };
+	}
+	r = ask_within(s, tx, req, k, err);
+	for (size_t i = 0; r == 0 && i < k; i++) {
+		if (op[i]->kind == STORE_RM && req[i].error == ENOENT)
+			continue;
+		if (req[i].error && req[i].error != ENOENT)
+			r = refusal(req[i].error, req[i].path, err);
+		else if (req[i].error || strcmp(req[i].data, op[i]->expect) != 0)
+			r = not_as_expected(req[i].path, err);
+	}
+	wire_requests_clear(req, k);
+	return r;
+}
+
+/*
+ * What is expected to be absent, by one list of names for all that is made in a directory: a read
+ * of each would cost a xenstored more than the writes do.
+ */
+static int check_absent(struct store *s, uint32_t tx, const struct store_op *ops, size_t n,
+			struct err *err)
+{
+	CLEANUP(free) char *dir = NULL;
+	NAMES names = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const char *path = ops[i].path, *name = strrchr(path, '/') + 1;
+		size_t length = (size_t)(name - path);
+
+		if (ops[i].expect != STORE_ABSENT)
+			continue;
+		if (!dir || strlen(dir) + 1 != length || strncmp(dir, path, length - 1) != 0) {
+			struct wire_request req = { .type = XS_DIRECTORY, .tx = tx };
+
+			names_free(&names);
+			names = (struct names){ 0 };
+			free(dir);
+			req.path = dir = xstrndup(path, length - 1);
+			r = ask_within(s, tx, &req, 1, err);
+			if (r == 0 && req.error != ENOENT)
+				r = names_of(s, &req, &names, err);
+			wire_requests_clear(&req, 1);
+		}
+		if (r == 0 && names.n &&
+		    bsearch(&name, names.name, names.n, sizeof(*names.name), by_name))
+			r = not_as_expected(path, err);
+	}
+	return r;
+}
+
+static int check_expected(struct store *s, uint32_t tx, const struct store_op *ops, size_t n,
+			  struct err *err)
+{
+	int r = check_values(s, tx, ops, n, err);
+
+	return r < 0 ? r : check_absent(s, tx, ops, n, err);
+}
+
 /*
  * XS_RM takes whole subtrees, which is never meant here: every child of what goes has to go in
  * the same batch.
@@ -732,7 +817,7 @@ static int check_removals(struct store *s, uint32_t tx, const struct store_op *o
 	}
 	if (!k)
 		return 0;
-	r = tx ? wire_call(s->wire, req, k, err) : ask(s, req, k, err);
+	r = ask_within(s, tx, req, k, err);
 	qsort(gone, k, sizeof(*gone), by_name);
 	for (size_t i = 0; r == 0 && i < k; i++) {
 		NAMES names = { 0 };
@@ -803,6 +888,8 @@ int store_commit(struct store *s, const struct store_op *ops, size_t n, bool *re
 		r = err_set(err, ERR_UNREACHABLE, "xenstore sent a malformed transaction number");
 	wire_requests_clear(&begin, 1);
 	if (r == 0)
+		r = check_expected(s, end.tx, ops, n, err);
+	if (r == 0)
 		r = check_removals(s, end.tx, ops, n, err);
 	if (r == 0)
 		r = do_ops(s, end.tx, ops, n, err);
@@ -825,6 +912,8 @@ int store_write_each(struct store *s, const struct store_op *ops, size_t n, stru
 
 	if (r == 0)
 		r = answers(s, err); /* a stale connection may still be replaced */
+	if (r == 0)
+		r = check_expected(s, 0, ops, n, err);
 	if (r == 0)
 		r = check_removals(s, 0, ops, n, err);
 	if (r == 0)

@@ -72,19 +72,22 @@ struct store_op {
 	enum store_op_kind kind;
 	const char *path; /* absolute */
 	const char *text; /* value or permissions */
+	/* What has to be there before: a value, STORE_ABSENT for no node, or NULL: whatever. */
+	const char *expect;
 };
+extern const char STORE_ABSENT[];
 /*
  * All operations in one transaction: all or nothing. *ret_known (may be NULL) is false only when
  * the connection broke while the daemon was told to commit: read back to learn what happened; in
  * every other failure nothing was done. ERR_BUSY: somebody else changed something it stands on
- * (EAGAIN): try again from the start. ERR_INVALID: the daemon refuses an operation, or one is
+ * (EAGAIN), or the tree is not as expected: try again from the start. ERR_INVALID: the daemon refuses an operation, or one is
  * refused here (a path that is not absolute, "/", a node to remove that has children).
  */
 int store_commit(struct store *s, const struct store_op *ops, size_t n, bool *ret_known,
 		 struct err *err);
 /*
- * The same operations one after the other without a transaction, pipelined. On failure any of
- * them may have been done.
+ * The same operations one after the other without a transaction, pipelined, when the tree is as
+ * expected just before. On failure any of them may have been done.
  */
 int store_write_each(struct store *s, const struct store_op *ops, size_t n, struct err *err);
 

@@ -25,6 +25,7 @@ live() {
 @test "readable by dom0 or by all" { live readable_by_whom; }
 @test "ten thousand nodes, and a wanted one is never missing" { live ten_thousand; }
 @test "somebody else writes at the same time" { live somebody_else_writes; }
+@test "what somebody else wrote after the plan is left alone" { live somebody_else_was_first; }
 @test "killed after every batch, completed by the next run" { live killed_anywhere; }
 @test "the daemon dies half way and comes back empty" { live daemon_dies_half_way; }
 @test "the daemon hangs half way" { live daemon_hangs_half_way; }

@@ -331,6 +331,57 @@ static void somebody_else_writes(void **state)
 	settled(&t);
 }
 
+/*
+ * What somebody else writes between plan and run is his: neither overwritten nor removed, in one
+ * transaction (a few builds) and in batches (many).
+ */
+static void somebody_else_was_first(void **state)
+{
+	static const char *const builds[] = { "1..9", "1..3000" };
+	static const char *const made = "/mh/driver-blacklist/experimental/9",
+				 *const changed = "/mh/driver-blacklist/experimental/4000",
+				 *const kept = "/mh/driver-blacklist/experimental/4001",
+				 *const gone = "/mh/driver-blacklist/experimental/4002";
+
+	for (size_t i = 0; i < ARRAY_SIZE(builds); i++) {
+		BED t = bed_new(state);
+		CLEANUP(blacklist_free) struct blacklist *b = NULL;
+		CLEANUP(apply_plan_free) struct apply_plan *p = NULL;
+		struct xs_permissions nobody = { 0, XS_PERM_NONE };
+		struct err err;
+
+		add(&t, "old", "4000..4001,4002");
+		applied(&t);
+		assert_true(xs_set_permissions(t.xs, XBT_NULL, kept, &nobody, 1));
+		drop(&t, "old");
+		add(&t, "new", builds[i]);
+		add(&t, "kept", "4001");
+		ok(blacklist_load(t.db, 2000, &b, &err), &err);
+		ok(apply_plan(b, t.s, &t.o, &p, &err), &err);
+		put(&t, made, "theirs");
+		put(&t, changed, "theirs");
+		put(&t, kept, "theirs");
+		assert_true(xs_rm(t.xs, XBT_NULL, gone));
+		t.o.exact = true;
+		assert_int_equal(apply_run(b, t.s, &t.o, p, &err), -ERR_REFUSED);
+		assert_int_equal(err.refusal, REFUSAL_STALE);
+		t.o.exact = false;
+		ok(apply_run(b, t.s, &t.o, p, &err), &err);
+		for (size_t k = 0; k < 3; k++) {
+			const char *path = k == 0 ? made : k == 1 ? changed : kept;
+			CLEANUP(free) char *value = xs_read(t.xs, XBT_NULL, path, NULL);
+
+			assert_string_equal(value, "theirs");
+		}
+		settled(&t);
+		t.o.prune = true;
+		drop(&t, "new");
+		drop(&t, "kept");
+		applied(&t);
+		assert_false(there(t.xs, "/mh/driver-blacklist"));
+	}
+}
+
 /* ---- interruptions ---- */
 
 static void die(void *ctx, size_t done, size_t all)
@@ -452,15 +503,11 @@ static void digests(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	registry_test(first_and_again),
-	registry_test(every_way_to_differ),
-	registry_test(readable_by_whom),
-	registry_test(ten_thousand),
-	registry_test(somebody_else_writes),
-	registry_test(killed_anywhere),
-	registry_test(daemon_dies_half_way),
-	registry_test(daemon_hangs_half_way),
-	registry_test(digests),
+	registry_test(first_and_again),	      registry_test(every_way_to_differ),
+	registry_test(readable_by_whom),      registry_test(ten_thousand),
+	registry_test(somebody_else_writes),  registry_test(somebody_else_was_first),
+	registry_test(killed_anywhere),	      registry_test(daemon_dies_half_way),
+	registry_test(daemon_hangs_half_way), registry_test(digests),
 };
 
 UNIT_MAIN(tests)

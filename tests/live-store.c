@@ -86,7 +86,7 @@ static void all_bytes(void **state)
 	bytes[256] = 0;
 	assert_true(xs_write(xs, XBT_NULL, "/t/zero", bytes, 256)); /* its last byte is NUL */
 	bytes[255] = 0;
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/text", bytes }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/text", bytes, NULL }, 1);
 	assert_int_equal(store_read(s, "/t/text", &value, &n, &err), 0);
 	assert_int_equal(n, 255);
 	assert_memory_equal(value, bytes, 256);
@@ -113,7 +113,7 @@ static void missing_and_empty(void **state)
 	assert_int_equal(store_tree(s, "/t/no", &none, &err), 0);
 	assert_int_equal(none->n, 0);
 	assert_int_equal(store_read(s, "/t/a.b", &value, &n, &err), -ERR_INVALID);
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/e", "" }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/e", "", NULL }, 1);
 	assert_int_equal(store_read(s, "/t/e", &value, &n, &err), 0);
 	assert_int_equal(n, 0);
 	assert_string_equal(value, "");
@@ -130,9 +130,9 @@ static void permissions(void **state)
 	CLEANUP(store_close) struct store *s = open_store(0);
 	CLEANUP(tree_free) struct tree *t = NULL;
 	const struct store_op ops[] = {
-		{ STORE_WRITE, "/t/p", "xb1:" },     { STORE_SETPERMS, "/t/p", "r0" },
-		{ STORE_WRITE, "/t/p/child", "x" },  { STORE_WRITE, "/t/q", "" },
-		{ STORE_SETPERMS, "/t/q", "n0,r5" }, { STORE_WRITE, "/t/q", "again" },
+		{ STORE_WRITE, "/t/p", "xb1:", NULL },	   { STORE_SETPERMS, "/t/p", "r0", NULL },
+		{ STORE_WRITE, "/t/p/child", "x", NULL },  { STORE_WRITE, "/t/q", "", NULL },
+		{ STORE_SETPERMS, "/t/q", "n0,r5", NULL }, { STORE_WRITE, "/t/q", "again", NULL },
 	};
 	struct err err;
 
@@ -158,10 +158,10 @@ static void ten_thousand(void **state)
 	size_t n;
 
 	(void)state;
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/many", "" }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/many", "", NULL }, 1);
 	for (size_t i = 0; i < MANY; i++)
 		ops[i] = (struct store_op){ STORE_WRITE, xasprintf("/t/many/%zu", 590080 + i),
-					    "xb1:a" };
+					    "xb1:a", NULL };
 	for (size_t i = 0; i < MANY; i += 500)
 		commit(s, ops + i, 500);
 	for (int round = 0; round < 2; round++) {
@@ -193,9 +193,9 @@ static void all_or_nothing(void **state)
 {
 	CLEANUP(store_close) struct store *s = open_store(0);
 	const struct store_op ops[] = {
-		{ STORE_WRITE, "/t/before", "" },
-		{ STORE_WRITE, "/t/not.legal", "" },
-		{ STORE_WRITE, "/t/after", "" },
+		{ STORE_WRITE, "/t/before", "", NULL },
+		{ STORE_WRITE, "/t/not.legal", "", NULL },
+		{ STORE_WRITE, "/t/after", "", NULL },
 	};
 	struct err err;
 	char **names;
@@ -213,13 +213,13 @@ static void removal_is_leaf_by_leaf(void **state)
 {
 	CLEANUP(store_close) struct store *s = open_store(0);
 	const struct store_op make[] = {
-		{ STORE_WRITE, "/t/d/a", "" },
-		{ STORE_WRITE, "/t/d/b", "" },
+		{ STORE_WRITE, "/t/d/a", "", NULL },
+		{ STORE_WRITE, "/t/d/b", "", NULL },
 	};
 	const struct store_op rm[] = {
-		{ STORE_RM, "/t/d/a", NULL },
-		{ STORE_RM, "/t/d/b", NULL },
-		{ STORE_RM, "/t/d", NULL },
+		{ STORE_RM, "/t/d/a", NULL, NULL },
+		{ STORE_RM, "/t/d/b", NULL, NULL },
+		{ STORE_RM, "/t/d", NULL, NULL },
 	};
 	static const char *const never[] = { "/", "", "t", "/t/", "//t" };
 	struct err err;
@@ -229,7 +229,7 @@ static void removal_is_leaf_by_leaf(void **state)
 	(void)state;
 	commit(s, make, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(never); i++) {
-		struct store_op op = { STORE_RM, never[i], NULL };
+		struct store_op op = { STORE_RM, never[i], NULL, NULL };
 
 		assert_int_equal(store_commit(s, &op, 1, NULL, &err), -ERR_INVALID);
 		assert_int_equal(store_write_each(s, &op, 1, &err), -ERR_INVALID);
@@ -242,6 +242,55 @@ static void removal_is_leaf_by_leaf(void **state)
 	commit(s, rm, 3);
 	commit(s, rm, 3); /* what is gone may go again */
 	assert_int_equal(store_list(s, "/t/d", &names, &n, &err), -ERR_NOT_FOUND);
+}
+
+static void only_as_expected(void **state)
+{
+	CLEANUP(store_close) struct store *s = open_store(0);
+	const struct store_op there[] = {
+		{ STORE_WRITE, "/t/e/a", "mine", NULL },
+		{ STORE_WRITE, "/t/e/b", "mine", NULL },
+	};
+	const struct {
+		struct store_op op;
+		bool passes;
+	} cases[] = {
+		{ { STORE_WRITE, "/t/e/a", "x", STORE_ABSENT }, false },
+		{ { STORE_WRITE, "/t/e/a", "x", "" }, false },
+		{ { STORE_WRITE, "/t/e/a", "x", "min" }, false },
+		{ { STORE_SETPERMS, "/t/e/a", "r0", "min" }, false },
+		{ { STORE_RM, "/t/e/a", NULL, "theirs" }, false },
+		{ { STORE_WRITE, "/t/e/c", "x", "mine" }, false },
+		{ { STORE_WRITE, "/t/e", "x", STORE_ABSENT }, false },
+		{ { STORE_WRITE, "/t/e/a", "mine", "mine" }, true },
+		{ { STORE_SETPERMS, "/t/e/b", "r0", "mine" }, true },
+		{ { STORE_WRITE, "/t/e/c", "x", STORE_ABSENT }, true },
+		{ { STORE_WRITE, "/t/new/c", "x", STORE_ABSENT }, true },
+		{ { STORE_RM, "/t/e/d", NULL, "mine" }, true }, /* what is to go may be gone */
+		{ { STORE_RM, "/t/e/b", NULL, "mine" }, true },
+	};
+	struct err err;
+
+	(void)state;
+	commit(s, there, 2);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct store_op ops[] = {
+			{ STORE_WRITE, "/t/e/f", "", NULL },
+			cases[i].op,
+		};
+		CLEANUP(free) char *value = NULL;
+		int want = cases[i].passes ? 0 : -ERR_BUSY;
+		bool known = false;
+
+		if (!cases[i].passes) {
+			assert_int_equal(store_write_each(s, ops, 2, &err), want);
+			assert_non_null(strstr(err.msg, cases[i].op.path));
+		}
+		assert_int_equal(store_commit(s, ops, 2, &known, &err), want);
+		assert_true(known);
+		assert_int_equal(store_read(s, "/t/e/f", &value, NULL, &err),
+				 cases[i].passes ? 0 : -ERR_NOT_FOUND);
+	}
 }
 
 /*
@@ -258,8 +307,8 @@ static void conflicts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
-		ops[i] = (struct store_op){ STORE_WRITE, xasprintf("/t/c/%zu", i), "" };
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/c", "" }, 1);
+		ops[i] = (struct store_op){ STORE_WRITE, xasprintf("/t/c/%zu", i), "", NULL };
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/c", "", NULL }, 1);
 	other = fork();
 	assert_true(other >= 0);
 	if (!other) {
@@ -312,7 +361,7 @@ static void watches(void **state)
 	assert_string_equal(path, "/t/w");
 	free(path);
 	assert_int_equal(store_event(s, &path, &err), 0);
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/w/x", "" }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/w/x", "", NULL }, 1);
 	assert_int_equal(poll(&p, 1, 5000), 1);
 	assert_int_equal(store_event(s, &path, &err), 1);
 	assert_string_equal(path, "/t/w/x");
@@ -344,7 +393,7 @@ static void reopens_once(void **state)
 	struct err err;
 
 	(void)state;
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/x", "old" }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/x", "old", NULL }, 1);
 	assert_int_equal(store_read(s, "/t/x", &value, NULL, &err), 0);
 	free(value);
 	assert_int_equal(system(again), 0);
@@ -352,10 +401,11 @@ static void reopens_once(void **state)
 	assert_int_equal(store_tree(s, "/t", &t, &err), 0);
 	assert_int_equal(t->n, 0);
 	assert_int_equal(system(again), 0);
-	commit(s, &(struct store_op){ STORE_WRITE, "/t/x", "new" }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/x", "new", NULL }, 1);
 	assert_int_equal(system(again), 0);
-	assert_int_equal(
-		store_write_each(s, &(struct store_op){ STORE_WRITE, "/t/x", "new" }, 1, &err), 0);
+	assert_int_equal(store_write_each(s, &(struct store_op){ STORE_WRITE, "/t/x", "new", NULL },
+					  1, &err),
+			 0);
 }
 
 /* A daemon that is stopped: every call comes back in time and says so. */
@@ -363,7 +413,7 @@ static void hangs(void **state)
 {
 	enum { LIMIT = 300, SLACK = 5000 };
 	CLEANUP(store_close) struct store *s = open_store(LIMIT), *s2 = open_store(LIMIT);
-	const struct store_op op = { STORE_WRITE, "/t/h", "" };
+	const struct store_op op = { STORE_WRITE, "/t/h", "", NULL };
 	struct store *other = NULL;
 	struct tree *t = NULL;
 	char *value = NULL, **names;
@@ -402,6 +452,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ten_thousand),
 	cmocka_unit_test(all_or_nothing),
 	cmocka_unit_test(removal_is_leaf_by_leaf),
+	cmocka_unit_test(only_as_expected),
 	cmocka_unit_test(conflicts),
 	cmocka_unit_test(watches),
 	cmocka_unit_test(reopens_once),

@@ -27,6 +27,7 @@ live() {
 @test "ten thousand nodes in one directory, in every operation" { live ten_thousand; }
 @test "a commit is all or nothing" { live all_or_nothing; }
 @test "nothing is removed that has children, nor the root" { live removal_is_leaf_by_leaf; }
+@test "an operation on what is not as expected does nothing" { live only_as_expected; }
 @test "somebody else writes at the same time" { live conflicts; }
 @test "watches, until the daemon dies" { live watches; }
 @test "a connection that broke is opened again" { live reopens_once; }

@@ -428,7 +428,7 @@ static void trees_and_commits(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct step script[6] = { { ANSWER, XS_ERROR, TEXT("ENOENT") } };
-		const struct store_op op = { STORE_WRITE, "/x", "v" };
+		const struct store_op op = { STORE_WRITE, "/x", "v", NULL };
 		CLEANUP(store_close) struct store *s = NULL;
 		CLEANUP(tree_free) struct tree *t = NULL;
 		struct err err = { 0 };

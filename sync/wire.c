@@ -12,7 +12,13 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+/*
+ * Requests in flight. On the kernel's device one: Linux (drivers/xen/xenbus/xenbus_dev_frontend.c)
+ * takes a message without a copy of its body, so that the next write(2) before the answer puts its
+ * own body into the message that is still waiting to be sent.
+ */
 #define WINDOW 64
+#define WINDOW_DEVICE 1
 #define CHUNK 65536
 #define REPLY_MAX (16u << 20) /* an oxenstored sends a whole directory in one reply */
 #define MS_PER_REQUEST 10
@@ -255,7 +261,7 @@ static int take_reply(struct wire *w, struct wire_request *r, uint32_t id, struc
 int wire_call(struct wire *w, struct wire_request *req, size_t n, struct err *err)
 {
 	uint32_t first = w->next_id;
-	size_t sent = 0, done = 0;
+	size_t sent = 0, done = 0, window = w->device ? WINDOW_DEVICE : WINDOW;
 	int64_t start = now_ms(), last = start;
 	int64_t end = start + w->timeout_ms + (int64_t)n * MS_PER_REQUEST;
 	int r;
@@ -275,8 +281,8 @@ int wire_call(struct wire *w, struct wire_request *req, size_t n, struct err *er
 		int64_t now, wait;
 
 		/* Half a window at a time: fewer wake-ups on both sides. */
-		if (sent - done <= WINDOW / 2) {
-			for (; sent < n && sent - done < WINDOW; sent++)
+		if (sent - done <= window / 2) {
+			for (; sent < n && sent - done < window; sent++)
 				put_request(w, &req[sent]);
 		}
 		r = flush(w, err);

@@ -4,7 +4,7 @@
 
 /*
  * The xenstore wire protocol (xen/io/xs_wire.h; docs/misc/xenstore.txt) with many requests in
- * flight on one connection. Only store.c uses it. No call waits longer than it was told to.
+ * flight on one connection to a daemon's socket, and one on the kernel's device. Only store.c uses it. No call waits longer than it was told to.
  */
 #include "registry/base.h"
 #include "registry/err.h"
@@ -39,7 +39,7 @@ struct wire_request {
 #define WIRE_PAYLOAD_MAX XENSTORE_PAYLOAD_MAX
 
 /*
- * Sends all requests, up to 64 in flight, and collects their answers. Fails with ERR_UNREACHABLE
+ * Sends all requests and collects their answers. Fails with ERR_UNREACHABLE
  * when the connection breaks, no answer comes for the time-out, the whole takes longer than the
  * time-out and 10 ms a request, or an answer violates the protocol; the connection is of no use
  * then. ERR_INVALID: a request that does not fit; nothing was sent. A daemon's refusal of one

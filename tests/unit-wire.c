@@ -7,11 +7,15 @@
 #include "sync/store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "sync/wire.h"
 #include "tests/unit.h"
@@ -480,10 +484,81 @@ static void nobody_there(void **state)
 	assert_int_equal(store_open(NULL, &s, &err), -ERR_UNREACHABLE);
 }
 
+/* ---- the kernel's device ---- */
+
+/* Answers on a terminal's master side; fails when a request comes before the last is answered. */
+static int one_at_a_time(int fd, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		struct xsd_sockmsg h;
+		char body[64];
+		size_t at = 0;
+
+		for (ssize_t r; at < sizeof(h); at += (size_t)r)
+			if ((r = read(fd, (char *)&h + at, sizeof(h) - at)) <= 0)
+				return 1;
+		if (h.len > sizeof(body))
+			return 2;
+		at = 0;
+		for (ssize_t r; at < h.len; at += (size_t)r)
+			if ((r = read(fd, body + at, h.len - at)) <= 0)
+				return 3;
+		if (poll(&p, 1, 20) != 0)
+			return 4;
+		if (write(fd, &h, sizeof(h)) != sizeof(h) || write(fd, body, h.len) != h.len)
+			return 5;
+	}
+	return 0;
+}
+
+/* A character device gets a message when the one before is answered: see WINDOW_DEVICE. */
+static void device(void **state)
+{
+	CLEANUP(wire_close) struct wire *w = NULL;
+	struct wire_request req[9] = { 0 };
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave, status;
+	struct termios raw;
+	struct err err;
+	char path[9][4];
+	pid_t pid;
+
+	(void)state;
+	assert_true(master >= 0);
+	assert_int_equal(grantpt(master), 0);
+	assert_int_equal(unlockpt(master), 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	assert_int_equal(tcgetattr(slave, &raw), 0);
+	cfmakeraw(&raw);
+	assert_int_equal(tcsetattr(slave, TCSANOW, &raw), 0);
+	assert_int_equal(wire_open(ptsname(master), 2000, &w, NULL, &err), 0);
+	close(slave);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid)
+		_exit(one_at_a_time(master, (int)ARRAY_SIZE(req)));
+	for (size_t i = 0; i < ARRAY_SIZE(req); i++) {
+		snprintf(path[i], sizeof(path[i]), "/%zu", i);
+		req[i] = (struct wire_request){ .type = XS_READ, .path = path[i] };
+	}
+	if (wire_call(w, req, ARRAY_SIZE(req), &err) < 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		fail_msg("%s; the device ended with %d", err.msg, status);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(req); i++) /* each its own answer */
+		assert_string_equal(req[i].data, path[i]);
+	wire_requests_clear(req, ARRAY_SIZE(req));
+	close(master);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_answer),	cmocka_unit_test(directories),
 	cmocka_unit_test(generations),	cmocka_unit_test(trees_and_commits),
-	cmocka_unit_test(nobody_there),
+	cmocka_unit_test(nobody_there), cmocka_unit_test(device),
 };
 
 UNIT_MAIN(tests)

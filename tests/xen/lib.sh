@@ -21,15 +21,22 @@ say() {
   echo "@@ # $*"
 }
 
+# The dom0 shares its processor with the guests: what waits for them starts no program.
+uptime() { # sets $up: seconds since the start
+  read -r up _ </proc/uptime
+  up=${up%%.*}
+}
+
 # check NAME COMMAND...: one TAP line; what the command printed follows when it failed.
 check() {
-  local name=$1 start end
+  local name=$1 start up
   shift
-  start=$(cut -d. -f1 /proc/uptime)
+  uptime
+  start=$up
   if "$@" >$tmp/check.out 2>&1; then
-    end=$(cut -d. -f1 /proc/uptime)
+    uptime
     echo "@@ ok $name"
-    [ $((end - start)) -lt 15 ] || say "took $((end - start)) s"
+    [ $((up - start)) -lt 15 ] || say "took $((up - start)) s"
   else
     echo "@@ not ok $name"
     sed 's/^/@@ # /' $tmp/check.out | tail -20
@@ -39,10 +46,13 @@ check() {
 
 # within SECONDS COMMAND...: true as soon as COMMAND is.
 within() {
-  local end=$(($(cut -d. -f1 /proc/uptime) + $1))
+  local up end
+  uptime
+  end=$((up + $1))
   shift
   until "$@" >/dev/null 2>&1; do
-    if [ "$(cut -d. -f1 /proc/uptime)" -gt "$end" ]; then
+    uptime
+    if [ "$up" -gt "$end" ]; then
       "$@"
       return
     fi
@@ -94,10 +104,22 @@ create() {
     sed 's/^/@@ # /' $tmp/$name.xl
     return 1
   }
+  introduce "$name"
 }
 
-gone() {
-  ! xl domid "$1" >/dev/null 2>&1
+# introduce NAME: it has a new number (and a new device model).
+introduce() {
+  xl domid "$1" >$tmp/$1.domid
+  xenstore-read "/local/domain/$(cat $tmp/$1.domid)/image/device-model-pid" >$tmp/$1.qemu 2>/dev/null || :
+}
+number() { # NAME: sets $number, its domain's
+  read -r number <$tmp/$1.domid
+}
+
+gone() { # NAME
+  local qemu=none
+  read -r qemu <$tmp/$1.qemu || :
+  [ ! -d "/proc/$qemu" ] && ! xl domid "$1" >/dev/null 2>&1
 }
 
 # finish NAME SECONDS: waits for the guest's end; a guest that is still there hangs.
@@ -159,7 +181,9 @@ logged() { # PATTERN
   }
 }
 record() { # NAME KEY: of the daemon's record of a domain
-  sed -n "s/^$2 //p" "/run/xenblacklistd/$(xl domid "$1").server"
+  local number
+  number "$1"
+  sed -n "s/^$2 //p" "/run/xenblacklistd/$number.server"
 }
 is_attached() {
   [ "$(record "$1" attached)" = 1 ]

@@ -8,7 +8,7 @@ tiny stubborn 1,0x12,104 1,0x12,105 1,0x12,10 $(linux_way 65535 7 | sed 's/ 0,0,
   2,0x10,3 5,0x10,0 2,0x12,4711 3,0x10,1 5,0x10,0 0,0,0
 check "a guest is created" create stubborn
 unguarded() {
-  [ ! -e "/run/xenblacklistd/$(xl domid "$1").server" ]
+  [ ! -e "/run/xenblacklistd/$(cat $tmp/$1.domid).server" ]
 }
 tiny without 5,0x10,0 0,0,0
 create without 'xen_platform_pci=0'
@@ -16,6 +16,7 @@ check "a domain without the platform device is not guarded" within 10 unguarded 
 xl destroy without
 printf '%s\n' "name='pv'" 'type="pv"' 'memory=64' 'kernel="/guest/vmlinuz"' >$tmp/pv.cfg
 xl create -p $tmp/pv.cfg >/dev/null 2>&1
+introduce pv
 check "a PV domain is not guarded" within 10 unguarded pv
 xl destroy pv
 attached stubborn

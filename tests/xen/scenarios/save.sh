@@ -15,6 +15,7 @@ check "it is saved" xl save nap $tmp/nap.save
 check "its domain is not guarded any more" within 10 sh -c "! [ -e /run/xenblacklistd/$old.server ]"
 cp $tmp/nap.log $tmp/nap.before
 check "it is restored" xl restore $tmp/nap.save
+introduce nap
 check "and guarded" attached nap
 check "it ends" finish nap 200
 cat $tmp/nap.before $tmp/nap.log >$tmp/all.log

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Ten thousand nodes: one of the last decides, and a change among them reaches a guarded guest.
+# Ten thousand nodes: a change among them reaches a guarded guest.
 mkdir -p /etc/xenblacklist
 printf '[publish]\nexpand-limit = 10000\n' >/etc/xenblacklist/xenblacklist.conf
 check "10,000 builds are written" xenblacklist -q add experimental 100000..109999 --reason many --id M-1 --apply
 check "the daemon starts" daemon_start
-tiny many $(linux_way 65535 109999)
-check "a guest is created" create many
-check "and ends" go many 120
-check "one of 10,000 nodes decides" answered many "49d2 d249"
-
-# This one repeats the handshake with a build that is not listed, until it is.
+# It repeats the handshake with a build that is not listed, until it is.
 tiny loop 5,0x10,0 4,0x12,0 2,0x12,65535 3,0x10,200000 5,0x10,0 11,0,20000 8,0,4000 0,0,0
 check "a guest repeats the handshake" create loop
 attached loop
@@ -19,9 +14,12 @@ verdict() { # MAGIC: of the last handshake; one of its two answers is always 49d
   [ "$1" = 49d2 ] && [ "$2$3" = 49d249d2 ] || { [ "$1" = d249 ] && echo "$2$3" | grep -q d249; }
 }
 turns() {
-  local end=$(($(cut -d. -f1 /proc/uptime) + 60))
+  local up end
+  uptime
+  end=$((up + 60))
   until verdict "$1"; do
-    [ "$(cut -d. -f1 /proc/uptime)" -lt $end ] || return 1
+    uptime
+    [ "$up" -lt $end ] || return 1
     usleep 20000
   done
 }

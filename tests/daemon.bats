@@ -27,17 +27,6 @@ daemon_start() {
   eventually grep -q ': ready' log
 }
 
-eventually() {
-  local i
-  for ((i = 0; i < 600; i++)); do
-    ! "$@" >/dev/null 2>&1 || return 0
-    sleep 0.05
-  done
-  echo "never: $*"
-  cat log
-  return 1
-}
-
 domain() { # NUMBER NAME
   touch "xen/$1.domain"
   xenstore-write "/libxl/$1/type" hvm "/local/domain/$1/name" "$2" "/local/domain/$1/vm" \

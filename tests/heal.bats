@@ -37,18 +37,6 @@ helpers_stop() {
   helpers=
 }
 
-# Until COMMAND succeeds; gives up after a time that no busy machine takes.
-eventually() {
-  local i
-  for ((i = 0; i < 600; i++)); do
-    ! "$@" >/dev/null 2>&1 || return 0
-    sleep 0.05
-  done
-  echo "never: $*"
-  cat told
-  return 1
-}
-
 there() {
   xenstore-exists "$ROOT/$1"
 }

@@ -34,3 +34,24 @@ sandbox_again() {
 sandbox_pid() {
   cat "$SANDBOX_DIR/pid"
 }
+
+# sandbox_live PROGRAM CASE: one case of a cmocka program that works on the daemon.
+sandbox_live() {
+  run timeout 300 "$BUILDDIR/tests/$1" "$2"
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"ok 1 - $2"* ]]
+}
+
+# Until COMMAND succeeds; gives up after a time that no busy machine takes, and shows the files log
+# and told, in which tests keep what a daemon says.
+eventually() {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    ! "$@" >/dev/null 2>&1 || return 0
+    sleep 0.05
+  done
+  echo "never: $*"
+  cat log told 2>/dev/null
+  return 1
+}

@@ -17,8 +17,11 @@ setup() {
 }
 
 teardown() {
+  if [ -n "${locker:-}" ]; then
+    exec 9<>unlock 9>&- # its input ends
+    wait "$locker" || true
+  fi
   helpers_stop
-  [ -z "${locker:-}" ] || kill "$locker" 2>/dev/null || true
   sandbox_stop
 }
 
@@ -89,7 +92,9 @@ sql() {
 lock() {
   rm -f locked
   mkfifo unlock
-  (printf 'BEGIN EXCLUSIVE;\n.shell touch locked\n' && cat unlock) | sqlite3 registry.db 3>&- 8>&- &
+  {
+    (printf 'BEGIN EXCLUSIVE;\n.shell touch locked\n' && cat unlock) | sqlite3 registry.db
+  } 3>&- 8>&- &
   locker=$!
   eventually test -e locked
 }

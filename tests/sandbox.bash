@@ -47,7 +47,7 @@ sandbox_live() {
 # and told, in which tests keep what a daemon says.
 eventually() {
   local i
-  for ((i = 0; i < 600; i++)); do
+  for ((i = 0; i < 2400; i++)); do
     ! "$@" >/dev/null 2>&1 || return 0
     sleep 0.05
   done

@@ -22,8 +22,9 @@ struct mirror *mirror_new(void)
 
 static void forget_changes(struct mirror *m)
 {
-	while (m->n)
-		free(m->changed[--m->n]);
+	for (size_t i = 0; i < m->n; i++)
+		free(m->changed[i]);
+	m->n = 0;
 }
 
 static void forget_tree(struct mirror *m)

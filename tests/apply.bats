@@ -310,10 +310,20 @@ END
   three
   pid=$(sandbox_pid)
   kill -STOP "$pid"
-  xb_timed 69 apply
-  grep -q 'does not answer' got.err
-  xb_timed 69 plan
-  xb_timed 69 check --live experimental 524800
+  for verb in apply plan 'check --live experimental 524800'; do
+    # shellcheck disable=SC2086 # the words of a command
+    timeout 100 "$XB" $verb >"${verb%% *}.out" 2>"${verb%% *}.err" &
+  done
+  for job in $(jobs -p); do
+    status=0
+    wait "$job" || status=$?
+    [ "$status" -eq 69 ]
+  done
+  for verb in apply plan check; do
+    # The third finds the daemon's queue full.
+    grep -qE 'does not answer|it takes no connections' $verb.err
+    [ ! -s $verb.out ]
+  done
   kill -CONT "$pid"
   xb_status 0 apply
   sandbox_kill
@@ -326,11 +336,4 @@ END
 --
 xenblacklist: apply: cannot connect to xenstore at '$PWD/dead': Connection refused
 END
-}
-
-# As xb_status, and within 30 seconds.
-xb_timed() {
-  local start=$SECONDS
-  xb_status "$@"
-  [ $((SECONDS - start)) -le 30 ]
 }

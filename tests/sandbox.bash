@@ -36,6 +36,7 @@ sandbox_pid() {
 }
 
 # sandbox_live PROGRAM CASE: one case of a cmocka program that works on the daemon.
+# shellcheck disable=SC2154 # run sets them
 sandbox_live() {
   run timeout 300 "$BUILDDIR/tests/$1" "$2"
   echo "$output"

@@ -110,7 +110,7 @@ tree() {
   before=$(sha256sum registry.db)
   xb_status 69 sync || { kill -CONT "$(sandbox_pid)"; return 1; }
   kill -CONT "$(sandbox_pid)"
-  [ $((SECONDS - start)) -lt 60 ]
+  [ $((SECONDS - start)) -lt 100 ]
   [ "$before" = "$(sha256sum registry.db)" ]
   xb_status 0 sync
   xb_status 1 check --live 65535 1001

@@ -94,20 +94,23 @@ for kind in xenstored oxenstored; do
     row "" "$apply" "xenstore-write, one process for all" "$(best 2 fresh one_for_all "$n")"
     [ "$n" -eq 1000 ] && row "" "$apply" "xenstore-write, one process a node" "$(best 1 fresh one_each "$n")"
     fresh
-    "$xb" --quiet apply
+    "$xb" --quiet apply >/dev/null
     row "$kind: audit of $n nodes" "$(best 5 true "$xb" --quiet audit)" "bare reads of value and permissions" \
       "$(best 5 true "$build/tests/bench/raw-wire" read /mh/driver-blacklist/experimental "$n")"
   done
   fresh
   export XENBLACKLIST_REGISTRY=$dir/registry.1000
-  "$xb" --quiet apply
+  "$xb" --quiet apply >/dev/null
   exists=$(best 3 true times 100 xenstore-exists /mh/driver-blacklist/experimental/590080)
   row "$kind: 100 cold checks, --live" \
     "$(best 3 true times 100 "$xb" check --live experimental 590080)" "xenstore-exists" "$exists"
   row "$kind: 100 cold checks, registry" \
     "$(best 3 true times 100 "$xb" check experimental 590080)" "xenstore-exists" "$exists"
-  row "$kind: plan of 1000 nodes, no change" "$(best 5 true "$xb" plan)" "xenstore-ls -p" \
-    "$(best 5 true xenstore-ls -p /mh/driver-blacklist)"
+  # libxenstore cannot list such a directory on an oxenstored: no peer there.
+  if xenstore-ls -p /mh/driver-blacklist >/dev/null 2>&1; then
+    row "$kind: plan of 1000 nodes, no change" "$(best 5 true "$xb" plan)" "xenstore-ls -p" \
+      "$(best 5 true xenstore-ls -p /mh/driver-blacklist)"
+  fi
 done
 
 # ---- a verdict of xenblacklistd: no process, no xenstore, so it has a line of its own ----------

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <xenstore.h>
@@ -40,7 +41,7 @@ static struct store *open_store(void)
 	struct store *s = NULL;
 	struct err err;
 
-	ok(store_open(&(struct store_options){ .timeout_ms = 3000 }, &s, &err), &err);
+	ok(store_open(&(struct store_options){ .timeout_ms = 30000 }, &s, &err), &err);
 	return s;
 }
 
@@ -263,9 +264,11 @@ static pid_t guard(const char *path)
 
 	assert_true(pid >= 0);
 	if (!pid) {
-		struct xs_handle *xs = xs_open(0);
+		struct xs_handle *xs;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		signal(SIGTERM, SIG_IGN);
+		xs = xs_open(0);
 		while (there(xs, path) && !there(xs, "/end-of-guard"))
 			continue;
 		_exit(!there(xs, path));
@@ -315,8 +318,10 @@ static void somebody_else_writes(void **state)
 	other = fork();
 	assert_true(other >= 0);
 	if (!other) {
-		struct xs_handle *xs = xs_open(0);
+		struct xs_handle *xs;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		xs = xs_open(0);
 		for (;;) {
 			xs_write(xs, XBT_NULL, "/mh/driver-blacklist/experimental/other", "x", 1);
 			xs_rm(xs, XBT_NULL, "/mh/driver-blacklist/experimental/other");

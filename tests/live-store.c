@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include <xenstore.h>
@@ -312,8 +313,10 @@ static void conflicts(void **state)
 	other = fork();
 	assert_true(other >= 0);
 	if (!other) {
-		struct xs_handle *xs = xs_open(0);
+		struct xs_handle *xs;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		xs = xs_open(0);
 		while (xs_write(xs, XBT_NULL, "/t/c/other", "", 0) &&
 		       xs_rm(xs, XBT_NULL, "/t/c/other"))
 			continue;

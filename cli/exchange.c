@@ -286,7 +286,7 @@ const struct verb verb_import = {
 	.section = SECTION,
 	.name = "import",
 	.args_doc = "FILE",
-	.summary = "take products from Xen's pvdrivers.h, or a signed manifest",
+	.summary = "take products from Xen's pvdrivers.h or a signed manifest",
 	.help = "A header adds products on free numbers; one that contradicts the registry is refused "
 		"as a whole. A manifest passes the same gates as in 'sync --from', and nothing is "
 		"applied.",

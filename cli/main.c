@@ -10,9 +10,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/find.h"
+#include "cli/mistake.h"
 #include "cli/verb.h"
 #include "cli/version.h"
-#include "registry/near.h"
 
 #define DEFAULT_REGISTRY LOCALSTATEDIR "/lib/xenblacklist/registry.db"
 #define DEFAULT_CONFIG SYSCONFDIR "/xenblacklist/xenblacklist.conf"
@@ -62,14 +63,12 @@ static void open_standard_streams(void)
 	}
 }
 
-static bool stdout_failed; /* and that was told */
-
 static void flush_stdout(void)
 {
 	errno = 0;
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return;
-	if (!stdout_failed && errno != EPIPE)
+	if (errno != EPIPE)
 		fprintf(stderr, "xenblacklist: cannot write to standard output: %s\n",
 			errno ? strerror(errno) : "write error");
 	_exit(EX_IOERR);
@@ -87,112 +86,6 @@ static int exit_status(const struct err *err)
 	};
 
 	return err->kind && err->kind < ARRAY_SIZE(status) ? status[err->kind] : EX_SOFTWARE;
-}
-
-/* ---- mistakes on the command line, with --json ---- */
-
-/*
- * getopt and argp tell of a mistake on stderr and exit. When an object is wanted they write to
- * memory instead, and on the way out the first line of that becomes the object.
- */
-static struct {
-	bool json; /* stands somewhere on the command line, also behind the mistake */
-	const char *verb;
-	FILE *stderr_real; /* NULL: nothing is caught */
-	char *text;
-	size_t size;
-} usage_talk = { .verb = "" };
-
-static bool wants_json(int argc, char **argv)
-{
-	static const char json[] = "--json";
-
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		size_t n = strlen(argv[i]);
-
-		if (n >= sizeof("--j") - 1 && strncmp(json, argv[i], n) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The error object of a run that went no further than its command line. The exit status. */
-static int usage_object(const char *verb, const char *message)
-{
-	const struct out_options o = { .json = true, .color = COLOR_NEVER };
-	CLEANUP(out_free) struct out *out = NULL;
-	struct err e = { 0 };
-	bool pipe;
-
-	if (!usage_talk.json)
-		return EX_USAGE;
-	out = out_new(verb, &o);
-	err_set(&e, ERR_USAGE, "%s", message);
-	out_hush(out);
-	out_fail(out, &e, EX_USAGE);
-	if (out_finish(out, &pipe, &e) == 0)
-		return EX_USAGE;
-	stdout_failed = true;
-	if (!pipe)
-		out_error(out, &e);
-	return EX_IOERR;
-}
-
-static void catch_talk(const char *verb)
-{
-	if (!usage_talk.json)
-		return;
-	usage_talk.verb = verb;
-	usage_talk.stderr_real = stderr;
-	stderr = open_memstream(&usage_talk.text, &usage_talk.size);
-	if (!stderr)
-		abort();
-}
-
-/* What was caught goes where it belongs. The caller frees. */
-static char *release_talk(void)
-{
-	FILE *memory = stderr;
-
-	if (!usage_talk.stderr_real)
-		return NULL;
-	fclose(memory);
-	stderr = TAKE(usage_talk.stderr_real);
-	fputs(usage_talk.text, stderr);
-	return TAKE(usage_talk.text);
-}
-
-static void tell_usage(int status, void *unused)
-{
-	CLEANUP(free) char *text = release_talk(), *message = NULL;
-	struct span line, rest;
-
-	(void)unused;
-	if (!text || status != EX_USAGE)
-		return;
-	if (!span_cut(span_str(text), "\n", &line, &rest))
-		line = span_str(text);
-	if (line.n > 6 && strncmp(line.p, "Usage:", 6) == 0) {
-		message = xstrdup("missing verb (see 'xenblacklist help')");
-	} else {
-		/* "xenblacklist VERB: " in front says what the object's verb says. */
-		const char *colon = memmem(line.p, line.n, ": ", 2);
-
-		if (colon)
-			line = span_of(colon + 2, line.n - (size_t)(colon + 2 - line.p));
-		message = xstrndup(line.p, line.n);
-	}
-	if (usage_object(usage_talk.verb, message) != EX_USAGE)
-		_exit(EX_IOERR);
-}
-
-/* argp_parse(), with what it says of mistakes caught. */
-static void parse_line(const struct argp *argp, int argc, char **argv, unsigned flags,
-		       int *ret_first, const char *verb, struct run *run)
-{
-	catch_talk(verb);
-	argp_parse(argp, argc, argv, flags, ret_first, run);
-	free(release_talk());
 }
 
 /* ---- what verbs need ---- */
@@ -256,34 +149,6 @@ int cli_need(struct cli *cli, unsigned needs, struct err *err)
 
 /* ---- help ---- */
 
-static size_t verb_word(const struct verb *v)
-{
-	return strcspn(v->name, " ");
-}
-
-/* The verbs, or those of one group when GROUP is not NULL. */
-static char *verbs_text(const char *group)
-{
-	const char *section = NULL;
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f)
-		abort();
-	for (const struct verb *const *v = verbs; *v; v++) {
-		if (group && ((*v)->name[verb_word(*v)] == '\0' ||
-			      !span_eq(span_of((*v)->name, verb_word(*v)), group)))
-			continue;
-		if (!group && (!section || strcmp(section, (*v)->section) != 0))
-			fprintf(f, "%s%s:\n", section ? "\n" : "", (*v)->section);
-		section = (*v)->section;
-		fprintf(f, "  %-18s %s\n", (*v)->name, (*v)->summary);
-	}
-	fclose(f);
-	return text;
-}
-
 static char *outer_help_filter(int key, const char *text, void *input)
 {
 	CLEANUP(free) char *list = NULL;
@@ -291,7 +156,7 @@ static char *outer_help_filter(int key, const char *text, void *input)
 	(void)input;
 	if (key != ARGP_KEY_HELP_POST_DOC)
 		return (char *)text;
-	list = verbs_text(NULL);
+	list = find_list();
 	return xasprintf("%s\n'xenblacklist help VERB' tells more about a verb.", list);
 }
 
@@ -457,109 +322,8 @@ static void parse_verb_line(struct run *run, int argc, char **argv)
 	char *first = argv[0];
 
 	argv[0] = name;
-	parse_line(&argp, argc, argv, 0, NULL, v->name, run);
+	mistake_parse(&argp, argc, argv, 0, NULL, v->name, run);
 	argv[0] = first;
-}
-
-/* ---- finding the verb ---- */
-
-static __attribute__((format(printf, 1, 2))) int usage_error(const char *fmt, ...)
-{
-	CLEANUP(free) char *text = NULL, *safe = NULL;
-	va_list ap;
-
-	va_start(ap, fmt);
-	text = xvasprintf(fmt, ap);
-	va_end(ap);
-	safe = escape_text(text);
-	fprintf(stderr, "xenblacklist: %s\n", safe);
-	return usage_object("", text);
-}
-
-static bool is_group(const char *word)
-{
-	for (const struct verb *const *v = verbs; *v; v++)
-		if ((*v)->name[verb_word(*v)] && span_eq(span_of((*v)->name, verb_word(*v)), word))
-			return true;
-	return false;
-}
-
-static const struct verb *find_verb(const char *name)
-{
-	for (const struct verb *const *v = verbs; *v; v++)
-		if (strcmp((*v)->name, name) == 0)
-			return *v;
-	return NULL;
-}
-
-static int unknown_verb(const char *word)
-{
-	struct near near = { .word = word };
-	CLEANUP(free) char *hint = NULL, *best = NULL;
-
-	near_offer(&near, "help");
-	for (const struct verb *const *v = verbs; *v; v++) {
-		CLEANUP(free) char *group = xstrndup((*v)->name, verb_word(*v));
-
-		near_offer(&near, (*v)->name);
-		near_offer(&near, group);
-		if (near.best == group) {
-			free(best);
-			near.best = best = TAKE(group);
-		}
-	}
-	hint = near_text(&near);
-	return usage_error("unknown verb '%.64s'%s%s", word, hint,
-			   *hint ? "" : " (see 'xenblacklist help')");
-}
-
-/* What stands after a group's name: nothing, --help, or something that is no verb of it. */
-static int bad_group_word(const char *group, const char *word)
-{
-	CLEANUP(free) char *list = verbs_text(group);
-	struct near near = { .word = word ? word : "" };
-	CLEANUP(free) char *hint = NULL, *text = NULL;
-	size_t n = strlen(group);
-
-	if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0)) {
-		printf("Usage: xenblacklist %s VERB [OPTION...]\n\n%s", group, list);
-		return 0;
-	}
-	for (const struct verb *const *v = verbs; *v; v++)
-		if (strncmp((*v)->name, group, n) == 0 && (*v)->name[n] == ' ')
-			near_offer(&near, (*v)->name + n + 1);
-	hint = near.best ? xasprintf(", did you mean '%s %s'?", group, near.best) : xstrdup("");
-	if (word && *word != '-')
-		return usage_error("unknown verb '%s %.64s'%s%s", group, word, hint,
-				   *hint ? "" : " (see 'xenblacklist help')");
-	fprintf(stderr, "xenblacklist: '%s' needs one of:\n%s", group, list);
-	text = xasprintf("'%s' needs a verb (see 'xenblacklist %s --help')", group, group);
-	return usage_object("", text);
-}
-
-/*
- * Consumes one or two words of ARGV. NULL and the exit status when they are no verb; that was
- * told then.
- */
-static const struct verb *take_verb(int argc, char **argv, int *ret_words, int *ret_status)
-{
-	const struct verb *v = find_verb(argv[0]);
-	CLEANUP(free) char *two = NULL;
-
-	*ret_words = 1;
-	if (v && !strchr(v->name, ' '))
-		return v;
-	if (!is_group(argv[0])) {
-		*ret_status = unknown_verb(argv[0]);
-		return NULL;
-	}
-	if (argc > 1)
-		two = xasprintf("%s %s", argv[0], argv[1]);
-	v = two && !strchr(argv[1], ' ') ? find_verb(two) : NULL;
-	if (!v)
-		*ret_status = bad_group_word(argv[0], argv[1]);
-	*ret_words = 2;
-	return v;
 }
 
 /* getopt prints an option that it does not know as it is: no bytes that a terminal acts upon. */
@@ -576,7 +340,7 @@ static bool options_are_text(int argc, char **argv)
 			backslashes += *c == '\\';
 		if (strlen(safe) == strlen(argv[i]) + 3 * backslashes)
 			continue;
-		usage_error("control characters or malformed UTF-8 in option '%.64s'", argv[i]);
+		mistake_tell("control characters or malformed UTF-8 in option '%.64s'", argv[i]);
 		return false;
 	}
 	return true;
@@ -606,7 +370,6 @@ static int run_verb(struct run *run)
 		out_fail(out, &err, r);
 	}
 	if (out_finish(out, &pipe, &err) < 0) {
-		stdout_failed = true;
 		if (!pipe)
 			out_error(out, &err);
 		return EX_IOERR;
@@ -632,16 +395,15 @@ int main(int argc, char **argv)
 	open_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	atexit(flush_stdout);
-	on_exit(tell_usage, NULL); /* before the flush */
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = EX_USAGE;
 	if (argc < 1)
 		argv = name, argc = 1;
 	argv[0] = name[0];
-	usage_talk.json = wants_json(argc, argv);
+	mistake_start(argc, argv); /* what it tells on the way out is flushed after it */
 	if (!options_are_text(argc, argv))
 		return EX_USAGE;
-	parse_line(&outer, argc, argv, ARGP_IN_ORDER, &run.first, "", &run);
+	mistake_parse(&outer, argc, argv, ARGP_IN_ORDER, &run.first, "", &run);
 	rest = argv + run.first;
 	n = argc - run.first;
 	if (strcmp(rest[0], "help") == 0) {
@@ -651,14 +413,14 @@ int main(int argc, char **argv)
 			argp_parse(&outer, 2, help, 0, NULL, &run);
 		rest++;
 		n--;
-		run.cli.verb = take_verb(n, rest, &words, &status);
+		run.cli.verb = find_verb(n, rest, &words, &status);
 		if (!run.cli.verb)
 			return status;
 		if (n > words)
-			return usage_error("too many arguments: '%.64s'", rest[words]);
+			return mistake_tell("too many arguments: '%.64s'", rest[words]);
 		parse_verb_line(&run, 2, help);
 	}
-	run.cli.verb = take_verb(n, rest, &words, &status);
+	run.cli.verb = find_verb(n, rest, &words, &status);
 	if (!run.cli.verb)
 		return status;
 	run.cli.args = xcalloc(1, run.cli.verb->args_size);

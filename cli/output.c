@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -113,6 +114,8 @@ int out_finish(struct out *out, bool *ret_pipe, struct err *err)
 		return 0;
 	watch_stdout(out);
 	*ret_pipe = out->write_error == EPIPE;
+	/* What is told now is not to be told again on the way out. */
+	__fpurge(stdout);
 	clearerr(stdout);
 	return err_set(err, ERR_IO, "cannot write to standard output: %s",
 		       out->write_error ? strerror(out->write_error) : "write error");

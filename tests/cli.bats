@@ -51,7 +51,9 @@ setup() {
 
 @test "lines of the help fit a terminal" {
   xb_status 0 help
-  [ -z "$(awk 'length > 80' got.out)" ]
+  [ -z "$(awk 'length > 79' got.out)" ]
+  # argp breaks a line that is too long.
+  [ -z "$(sed -n '/^Registry:/,/^.xenblacklist help/p' got.out | grep '^[a-z]')" ]
 }
 
 @test "every schema is one, and belongs to a verb" {

@@ -198,6 +198,17 @@ static int parse_set(struct cli *cli, const struct subject *s, const char *text,
 				  "say '--whole-family' if that is meant",
 				  text, s->product->name);
 	}
+	/* Under _ranges every number between counts, also those that no version has. */
+	if (a->as_range) {
+		CLEANUP(builds_free) struct builds *exact = TAKE(*ret);
+
+		*ret = builds_hull(exact);
+		if (builds_count(*ret) > builds_count(exact))
+			out_note(cli->out,
+				 "%" PRIu64 " builds of versions, and as a range all numbers "
+				 "between them too",
+				 builds_count(exact));
+	}
 	return 0;
 }
 
@@ -388,6 +399,7 @@ static int entries_with_set(struct cli *cli, const struct subject *s, const stru
 			    char ***ret, size_t *ret_n, char **ret_near, struct err *err)
 {
 	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+	CLEANUP(builds_free) struct builds *hull = builds_hull(builds);
 	const struct entries *es;
 	int r = blacklist_load(cli->db, cli->now, &b, err);
 
@@ -401,7 +413,7 @@ static int entries_with_set(struct cli *cli, const struct subject *s, const stru
 
 		if (es->entry[i]->product_id != s->product->id)
 			continue;
-		if (same_set(have, builds)) {
+		if (same_set(have, es->entry[i]->publish == PUBLISH_RANGE ? hull : builds)) {
 			(*ret)[(*ret_n)++] = xstrdup(es->entry[i]->id);
 			continue;
 		}

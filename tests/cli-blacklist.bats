@@ -219,6 +219,24 @@ END
   xb_status 0 add 2 const:1:0.11 --reason x --whole-family
 }
 
+@test "versions as a range: every number between them, in what is told too" {
+  xb 0 add 65535 linux-kvc8:5.10.0..5.10.255 --reason x --as-range <<'END'
+local-1
+--
+xenblacklist: add: 256 builds of versions, and as a range all numbers between them too
+xenblacklist: add: 65281 builds, published as a range: stock device models do not see it, xenblacklistd does
+xenblacklist: add: no guest was ever seen with a driver: whom this hits is not known (see 'xenblacklist guests --scan')
+xenblacklist: add: 6 nodes wait for 'xenblacklist apply'
+END
+  run_json 0 list
+  [ "$(json '.entries[0].build_count')" = 65281 ]
+  xb 1 check 65535 linux-kvc8:5.10.0 <<<'blacklisted: local-1: x'
+  xb 1 check 65535 84541441 <<<'blacklisted: local-1: x'
+  run_json 0 add 65535 linux-kvc8:5.11.* --reason x --as-range --mode audit
+  [ "$(json '[.build_count, .node_cost]')" = '[65281,0]' ]
+  xb 0 remove 65535 linux-kvc8:5.10.* -q <<<local-1
+}
+
 @test "all entries together have a limit too" {
   printf '[publish]\ntotal-limit = 10\n' >small.conf
   xb_status 0 add 65535 1..5 --reason a --config small.conf

@@ -51,24 +51,31 @@ static int by_guest(const void *a, const void *b)
 /* S is of the same guest and build as G, and less trustworthy or older. */
 static void merge(struct impact_guest *g, struct sighting *s)
 {
-	if (s->first_seen < g->first_seen)
-		g->first_seen = s->first_seen;
-	if (s->last_seen > g->last_seen)
-		g->last_seen = s->last_seen;
+	if (s->last_seen > g->last_said)
+		g->last_said = s->last_seen;
+	if (sighting_trusted(s->source) == sighting_trusted(g->source)) {
+		if (s->first_seen < g->first_seen)
+			g->first_seen = s->first_seen;
+		if (s->last_seen > g->last_seen)
+			g->last_seen = s->last_seen;
+	}
 	if (!*g->uuid && *s->uuid) {
 		free(g->uuid);
 		g->uuid = TAKE(s->uuid);
 	}
 }
 
-/* GUEST[0..n) is one guest and product. No guest's own word outdates what is known for sure. */
+/*
+ * GUEST[0..n) is one guest and product. No guest's own word outdates what is known for sure, but
+ * that it went back to an older build is taken for possible.
+ */
 static void supersede(struct impact_guest *guest, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct impact_guest *newest = NULL;
 
 		for (size_t k = 0; k < n; k++) {
-			if (guest[k].last_seen > guest[i].last_seen &&
+			if (guest[k].last_seen > guest[i].last_said &&
 			    (sighting_trusted(guest[k].source) ||
 			     !sighting_trusted(guest[i].source)) &&
 			    (!newest || guest[k].last_seen > newest->last_seen))
@@ -100,6 +107,7 @@ static void gather(struct impact *i, struct sightings *seen)
 			.source = s->source,
 			.first_seen = s->first_seen,
 			.last_seen = s->last_seen,
+			.last_said = s->last_seen,
 			.was_blocked =
 				s->verdict == SIGHTING_BLACKLISTED && sighting_trusted(s->source),
 		};

@@ -19,8 +19,9 @@ struct impact_guest {
 	char *guest, *uuid; /* text of guests: hostile; uuid "" when not known */
 	uint16_t product;
 	uint32_t build;
-	enum sighting_source source; /* the most trustworthy that saw it */
-	int64_t first_seen, last_seen;
+	enum sighting_source source;   /* the most trustworthy that saw it */
+	int64_t first_seen, last_seen; /* by sources as trustworthy as that */
+	int64_t last_said;	       /* by any: that guest's own word may be true */
 	bool was_blocked; /* a trusted source saw it blocked already; a claim does not count */
 	bool superseded;  /* seen since then with another build of the product, NEWER */
 	uint32_t newer;

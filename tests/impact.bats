@@ -222,6 +222,21 @@ END
   grep -q "guest 'liar' was without its driver when last seen and stays so: .*(daemon, trusted)" got.err
 }
 
+@test "a forged line outdates nothing that is known for sure" {
+  seen # 'web' by its log on the 18th: 590080
+  ran web 19 65535 590336
+  xb_status 0 guests --scan
+  sqlite3 registry.db "UPDATE sighting SET source = 'daemon' WHERE guest = 'web'"
+  # It has the newer driver. Its own log says that it went back: so it may have, or may not.
+  ran web 20 65535 590080
+  xb_status 0 guests --scan
+  refuse
+  xb_status 65 add 65535 590336 --reason bad
+  grep -q "guest 'web' would lose its driver: experimental 9.2.0, .* last 2026-11-19T08:00:00Z (daemon, trusted)" got.err
+  xb_status 65 add 65535 590080 --reason bad
+  grep -q "guest 'web' would lose its driver: experimental 9.1.0, .* last 2026-11-18T08:00:00Z (daemon, trusted)" got.err
+}
+
 @test "impact = refuse: nothing is written, by any verb" {
   seen
   refuse

@@ -281,14 +281,23 @@ static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
 	return era * 146097 + doe - 719468;
 }
 
+/* RFC 3339 has four digits for a year: no other time could be written and read again. */
+static bool is_writable(int64_t t)
+{
+	return t >= days_from_civil(0, 1, 1) * 86400 && t < days_from_civil(10000, 1, 1) * 86400;
+}
+
 const char *time_text(int64_t t, char buf[static TIME_TEXT_MAX])
 {
 	struct tm tm;
 	time_t tt = (time_t)t;
 
 	buf[0] = '\0';
-	if (t != TIME_NONE && gmtime_r(&tt, &tm))
-		strftime(buf, TIME_TEXT_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (!is_writable(t) || !gmtime_r(&tt, &tm))
+		return buf;
+	/* strftime's year has as few digits as it needs. */
+	snprintf(buf, TIME_TEXT_MAX, "%04u", (unsigned)(tm.tm_year + 1900) % 10000);
+	strftime(buf + 4, TIME_TEXT_MAX - 4, "-%m-%dT%H:%M:%SZ", &tm);
 	return buf;
 }
 
@@ -343,13 +352,12 @@ static bool parse_offset(struct span s, int64_t *ret)
 bool time_parse(struct span s, int64_t *ret)
 {
 	unsigned h, m, sec;
-	int64_t day, offset;
+	int64_t t, offset;
 	size_t at = 19;
 
-	if (s.n < 20 || !parse_day(s, &day) || (s.p[10] != 'T' && s.p[10] != 't') ||
-	    s.p[13] != ':' || s.p[16] != ':' || !parse_fixed(s.p + 11, 2, &h) ||
-	    !parse_fixed(s.p + 14, 2, &m) || !parse_fixed(s.p + 17, 2, &sec) || h > 23 || m > 59 ||
-	    sec > 60)
+	if (s.n < 20 || !parse_day(s, &t) || (s.p[10] != 'T' && s.p[10] != 't') || s.p[13] != ':' ||
+	    s.p[16] != ':' || !parse_fixed(s.p + 11, 2, &h) || !parse_fixed(s.p + 14, 2, &m) ||
+	    !parse_fixed(s.p + 17, 2, &sec) || h > 23 || m > 59 || sec > 60)
 		return false;
 	if (s.p[at] == '.') {
 		size_t first = ++at;
@@ -361,7 +369,10 @@ bool time_parse(struct span s, int64_t *ret)
 	}
 	if (!parse_offset(span_of(s.p + at, s.n - at), &offset))
 		return false;
-	*ret = day + ((int64_t)h * 60 + m) * 60 + sec - offset;
+	t += ((int64_t)h * 60 + m) * 60 + sec - offset;
+	if (!is_writable(t))
+		return false;
+	*ret = t;
 	return true;
 }
 
@@ -373,16 +384,19 @@ bool date_parse(struct span s, int64_t now, int64_t *ret)
 	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
 
 	if (s.n >= 3 && (s.p[0] == '+' || s.p[0] == '-')) {
+		int64_t t;
 		uint32_t n;
 
 		if (!parse_u32(span_of(s.p + 1, s.n - 2), &n) || n > 1000000)
 			return false;
 		for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-			if (s.p[s.n - 1] == units[i].unit) {
-				*ret = now +
-				       (s.p[0] == '-' ? -1 : 1) * (int64_t)n * units[i].seconds;
-				return true;
-			}
+			if (s.p[s.n - 1] != units[i].unit)
+				continue;
+			t = now + (s.p[0] == '-' ? -1 : 1) * (int64_t)n * units[i].seconds;
+			if (!is_writable(t))
+				return false;
+			*ret = t;
+			return true;
 		}
 		return false;
 	}

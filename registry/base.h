@@ -115,10 +115,13 @@ char *escape_text(const char *s);
 #define TIME_NONE INT64_MIN
 #define TIME_TEXT_MAX 32
 
-/* "2026-11-20T00:00:00Z" for years 0000 to 9999; "" for TIME_NONE. Returns buf. */
+/* "2026-11-20T00:00:00Z" for years 0000 to 9999; else, and for TIME_NONE, "". Returns buf. */
 const char *time_text(int64_t t, char buf[static TIME_TEXT_MAX]);
 
-/* RFC 3339 date-time with Z or an offset, seconds precision (a fraction is dropped). */
+/*
+ * RFC 3339 date-time with Z or an offset, seconds precision (a fraction is dropped). Takes what
+ * time_text() writes, and yields nothing that it could not write: no year but 0000 to 9999 in UTC.
+ */
 bool time_parse(struct span s, int64_t *ret);
 
 /*

@@ -368,6 +368,23 @@ END
   XB_NOW='2026-11-19 23:55:00' took 43
 }
 
+@test "dates at the ends of the calendar: what is taken can be read again, the rest is refused" {
+  ISSUED=0001-01-01T00:00:00Z EXPIRES=9999-12-31T23:59:59Z manifest 42
+  took 42
+  xb 0 sync --no-apply <<'END'
+manifest 42: nothing new, expires 9999-12-31T23:59:59Z
+END
+  run_json 0 sync --no-apply
+  [ "$(json .issued)" = '"0001-01-01T00:00:00Z"' ]
+  xb_status 0 status
+  EXPIRES=9999-12-31T23:59:59-01:00 manifest 43
+  refused 65 "SCHEMA: manifest expires: want a date like '2026-11-20T00:00:00Z'"
+  xb 64 add linux 5 --reason r --expires +1000000w <<'END'
+--
+xenblacklist: add: bad date for '--expires': '+1000000w' (2026-12-31, 2026-12-31T12:00:00Z or +30d)
+END
+}
+
 @test "freeze: expiry is looked at with 304, with the same bytes, and with files" {
   EXPIRED="EXPIRED: the manifest expired at '2026-12-20T00:00:00Z': its publisher has to issue a new one, or this mirror is stale"
   took 42

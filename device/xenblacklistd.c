@@ -137,28 +137,44 @@ static void notify_manager(void)
 	close(fd);
 }
 
+/* To the parent that waits in await(): the exit status, and with a failure what it was. */
+static void tell_parent(int status, const char *why)
+{
+	CLEANUP(free) char *text = xasprintf("%c%s", status, why);
+
+	if (ready_pipe < 0)
+		return;
+	if (write(ready_pipe, text, 1 + strlen(why)) < 0)
+		syslog(LOG_WARNING, "whoever started this does not wait any more");
+	close_fd(ready_pipe);
+	ready_pipe = -1;
+}
+
 static void ready(void)
 {
 	say(LOG_INFO, "ready");
 	notify_manager();
-	if (ready_pipe >= 0 && write(ready_pipe, "", 1) == 1)
-		close(ready_pipe);
-	ready_pipe = -1;
+	tell_parent(0, "");
 }
 
-/* In the parent: waits until the daemon is ready (0) or has failed. */
+/* In the parent: the daemon's exit status, 0 as soon as it is ready. */
 static int await(int fd)
 {
-	char c;
-	ssize_t n;
+	char text[1 + sizeof(((struct err *)NULL)->msg)] = { 70 };
+	size_t n = 0;
+	ssize_t r;
 
-	do
-		n = read(fd, &c, 1);
-	while (n < 0 && errno == EINTR);
-	return n == 1 ? 0 : 69;
+	do {
+		r = read(fd, text + n, sizeof(text) - 1 - n);
+		n += r > 0 ? (size_t)r : 0;
+	} while ((r > 0 && text[0]) || (r < 0 && errno == EINTR));
+	if (text[0])
+		fprintf(stderr, "xenblacklistd: %s\n",
+			n > 1 ? text + 1 : "ended before it was ready; see the log");
+	return text[0];
 }
 
-/* Errors go to standard error until the caller has been told that all is well. */
+/* Nothing of the caller's is kept: a pipe that stayed open would keep its reader waiting. */
 static void go_to_background(void)
 {
 	int fds[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -178,11 +194,11 @@ static void go_to_background(void)
 		close(fds[1]);
 		_exit(await(fds[0]));
 	}
-	close(fds[0]);
 	ready_pipe = fds[1];
 	setsid();
-	if (chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0)
+	if (chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		exit(70);
+	jail_close_others(&ready_pipe, 1);
 }
 
 static int exit_status(enum err_kind kind)
@@ -207,10 +223,13 @@ static int exit_status(enum err_kind kind)
 
 static int fail(const struct err *err)
 {
+	int status = exit_status(err->kind);
+
 	fprintf(stderr, "xenblacklistd: %s\n", err->msg);
 	if (!arg_foreground)
 		syslog(LOG_ERR, "%s", err->msg);
-	return exit_status(err->kind);
+	tell_parent(status, err->msg);
+	return status;
 }
 
 static int find_user(const char *name, struct jail_user *ret, struct err *err)

@@ -247,3 +247,32 @@ server 9"
   eventually times 1 'build 7: blacklisted'
   lacks "$(printf '\033')" log
 }
+
+# As an init script starts it: status and out are what that gets.
+background() {
+  [ -e xenblacklistd ] || cp "$BUILDDIR/tests/live-daemon" xenblacklistd
+  status=0
+  ./xenblacklistd --user nobody "$@" >out 2>&1 3>&- 9>caller || status=$?
+  daemon=$(cat run/lock)
+}
+
+@test "in the background nothing of the caller's is kept, and a failure has its own status" {
+  domain 5 web
+  background --run-directory "$PWD/run"
+  [ "$status" -eq 0 ]
+  [ ! -s out ]
+  grep -qx "attached 1" run/5.server
+  # Whoever reads from a pipe that one of them kept would wait for ever.
+  for pid in "$daemon" $(pgrep -P "$daemon"); do
+    readlink "/proc/$pid"/fd/* >>kept
+  done
+  [ "$(grep -c 'run/lock$' kept)" -eq 4 ]
+  lacks "$PWD/out" kept
+  lacks "$PWD/caller" kept
+  background --run-directory "$PWD/run"
+  [ "$status" -eq 75 ]
+  [ "$(cat out)" = "xenblacklistd: another xenblacklistd runs as process $daemon" ]
+  background --run-directory "$PWD/no/run"
+  [ "$status" -eq 73 ]
+  grep -q "cannot create '$PWD/no/run': No such file" out
+}

@@ -174,6 +174,17 @@ static int await(int fd)
 	return text[0];
 }
 
+/* The background has another working directory. */
+static const char *absolute(const char *path)
+{
+	CLEANUP(free) char *here = NULL;
+
+	if (!path || *path == '/')
+		return path;
+	here = getcwd(NULL, 0);
+	return here ? xasprintf("%s/%s", here, path) : path; /* kept to the end */
+}
+
 /* Nothing of the caller's is kept: a pipe that stayed open would keep its reader waiting. */
 static void go_to_background(void)
 {
@@ -199,6 +210,17 @@ static void go_to_background(void)
 	if (chdir("/") < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		exit(70);
 	jail_close_others(&ready_pipe, 1);
+}
+
+/* Standard streams that the caller closed must not become the lock, a socket or the registry. */
+static void open_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	close_fd(fd);
 }
 
 static int exit_status(enum err_kind kind)
@@ -269,6 +291,7 @@ int main(int argc, char **argv)
 	};
 	struct err err;
 
+	open_standard_streams();
 	argv[0] = program_invocation_short_name;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	arg_foreground = a.foreground;
@@ -276,6 +299,10 @@ int main(int argc, char **argv)
 		return fail(&err);
 	if (!a.foreground) {
 		openlog("xenblacklistd", LOG_PID, LOG_DAEMON);
+		a.o.run_dir = absolute(a.o.run_dir);
+		a.o.guest_logs = absolute(a.o.guest_logs);
+		a.o.registrar.registry = absolute(a.o.registrar.registry);
+		a.o.registrar.config = absolute(a.o.registrar.config);
 		go_to_background();
 	}
 	if (supervisor_run(&a.o, &err) < 0)

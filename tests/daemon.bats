@@ -258,7 +258,7 @@ background() {
 
 @test "in the background nothing of the caller's is kept, and a failure has its own status" {
   domain 5 web
-  background --run-directory "$PWD/run"
+  background --run-directory run
   [ "$status" -eq 0 ]
   [ ! -s out ]
   grep -qx "attached 1" run/5.server
@@ -269,10 +269,24 @@ background() {
   [ "$(grep -c 'run/lock$' kept)" -eq 4 ]
   lacks "$PWD/out" kept
   lacks "$PWD/caller" kept
+  driver 5 65535 7
+  eventually sql "SELECT count(*) FROM sighting" 1
   background --run-directory "$PWD/run"
   [ "$status" -eq 75 ]
   [ "$(cat out)" = "xenblacklistd: another xenblacklistd runs as process $daemon" ]
   background --run-directory "$PWD/no/run"
   [ "$status" -eq 73 ]
   grep -q "cannot create '$PWD/no/run': No such file" out
+}
+
+@test "standard streams that are closed are nobody else's" {
+  domain 5 web
+  "$BUILDDIR/tests/live-daemon" -fv --user nobody --run-directory run <&- >&- 2>&- 3>&- &
+  daemon=$!
+  eventually grep -qx "attached 1" run/5.server
+  [ "$(cat run/lock)" = "$daemon" ]
+  for pid in "$daemon" $(pgrep -P "$daemon"); do
+    readlink "/proc/$pid"/fd/[0-2] >>kept
+  done
+  [ "$(sort kept | uniq -c | sed 's/^ *//')" = "12 /dev/null" ]
 }

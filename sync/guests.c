@@ -21,11 +21,12 @@
 #define UNPACKED_MAX (UINT64_C(1) << 30) /* of one compressed file */
 #define BUILDS_A_FILE 64		 /* distinct ones kept; sightings keep no more either */
 
+/* What is cut leaves something. */
 static bool cut_end(struct span *s, const char *end)
 {
 	size_t n = strlen(end);
 
-	if (s->n < n || memcmp(s->p + s->n - n, end, n) != 0)
+	if (s->n <= n || memcmp(s->p + s->n - n, end, n) != 0)
 		return false;
 	s->n -= n;
 	return true;
@@ -41,26 +42,50 @@ static bool cut_start(struct span *s, const char *start)
 	return true;
 }
 
-char *guests_name_of(const char *path)
+/* ".3", or "-20260101" as logrotate's dateext has it. */
+static bool cut_number(struct span *s)
+{
+	size_t n = s->n;
+
+	while (n > 0 && s->p[n - 1] >= '0' && s->p[n - 1] <= '9')
+		n--;
+	if (n == s->n || n < 2 || (s->p[n - 1] != '.' && s->p[n - 1] != '-'))
+		return false;
+	s->n = n - 1;
+	return true;
+}
+
+/* True when the name tells whose log PATH is; else *ret is what is left of it. */
+static bool guest_of(const char *path, struct span *ret)
 {
 	const char *slash = strrchr(path, '/');
 	struct span s = span_str(slash ? slash + 1 : path), whole;
 
 	cut_end(&s, ".gz");
 	whole = s;
-	while (s.n > 0 && s.p[s.n - 1] >= '0' && s.p[s.n - 1] <= '9')
-		s.n--;
-	if (s.n == whole.n || !cut_end(&s, "."))
-		s = whole;
+	while (cut_number(&s))
+		continue;
 	if (!cut_end(&s, ".log"))
 		s = whole;
-	whole = s;
-	if (cut_start(&s, "qemu-dm-") && s.n > 0)
-		return xstrndup(s.p, s.n);
+	*ret = whole = s;
+	if (cut_start(&s, "qemu-dm-") && s.n > 0) {
+		*ret = s;
+		return true;
+	}
 	s = whole;
-	if (cut_start(&s, "guest-") && cut_end(&s, "-dm") && s.n > 0)
-		return xstrndup(s.p, s.n);
-	return xstrndup(whole.p, whole.n);
+	if (cut_start(&s, "guest-") && cut_end(&s, "-dm")) {
+		*ret = s;
+		return true;
+	}
+	return false;
+}
+
+char *guests_name_of(const char *path)
+{
+	struct span s;
+
+	guest_of(path, &s);
+	return xstrndup(s.p, s.n);
 }
 
 /* ---- one file's findings, merged ---- */

@@ -9,8 +9,8 @@
 #include "registry/sighting.h"
 
 /*
- * The guest of a log file: NAME of "qemu-dm-NAME.log" and "guest-NAME-dm.log", also with ".3"
- * and ".gz" behind; else the file's name without those. The caller frees.
+ * The guest of a log file: NAME of "qemu-dm-NAME.log" and "guest-NAME-dm.log", also with ".3",
+ * "-20260101" and ".gz" behind; else the file's name without those. The caller frees.
  */
 char *guests_name_of(const char *path);
 

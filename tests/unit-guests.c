@@ -175,11 +175,19 @@ static void names_of_files(void **state)
 		{ "/var/log/xen/qemu-dm-web.log.10", "web" },
 		{ "/var/log/xen/qemu-dm-web.log.3.gz", "web" },
 		{ "qemu-dm-a.b.2.log.gz", "a.b.2" },
+		{ "/var/log/xen/qemu-dm-web.log-20260101", "web" },
+		{ "/var/log/xen/qemu-dm-web.log-20260101-1767225600.gz", "web" },
+		{ "/var/log/xen/qemu-dm-web-20260101", "web-20260101" },
+		{ "qemu-dm-web-2.log", "web-2" },
 		{ "/var/log/xen/console/guest-work-dm.log", "work" },
+		{ "/var/log/xen/console/guest--dm.log", "guest--dm" },
 		{ "/var/log/xen/console/guest-work.log", "guest-work" },
 		{ "qemu-dm-.log", "qemu-dm-" },
 		{ "/var/log/daemon.log", "daemon" },
 		{ "/var/log/messages.1", "messages.1" },
+		{ "/var/log/.gz", ".gz" },
+		{ "/var/log/.log", ".log" },
+		{ "/var/log/.1", ".1" },
 	};
 
 	(void)state;

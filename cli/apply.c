@@ -39,18 +39,14 @@ struct apply_options cli_apply_options(struct cli *cli, bool prune)
 	};
 }
 
-int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err)
+int cli_publishable(struct cli *cli, int64_t at, struct err *err)
 {
 	struct apply_options o = cli_apply_options(cli, false);
 	CLEANUP(blacklist_free) struct blacklist *b = NULL;
 	CLEANUP(tree_free) struct tree *tree = NULL;
-	int r = blacklist_load(cli->db, cli->now, &b, err);
+	int r = blacklist_load(cli->db, at, &b, err);
 
-	if (r == 0)
-		r = nodes_desired(b, &o.nodes, &tree, err);
-	if (r == 0)
-		*ret_nodes = tree->n;
-	return r;
+	return r < 0 ? r : nodes_desired(b, &o.nodes, &tree, err);
 }
 
 /* ---- a plan and its texts ---- */

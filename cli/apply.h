@@ -13,10 +13,10 @@
 struct apply_options cli_apply_options(struct cli *cli, bool prune);
 
 /*
- * What the registry means now, after checking that it can be published at all. For verbs that
- * change it: call inside the transaction, before the commit. RET_NODES: how many nodes in all.
+ * Can what the registry means at that moment be published at all? For verbs that change it: call
+ * inside the transaction, before the commit.
  */
-int cli_desired(struct cli *cli, size_t *ret_nodes, struct err *err);
+int cli_publishable(struct cli *cli, int64_t at, struct err *err);
 
 /* Carries a plan out, if there is anything to do, and records that in the history. */
 int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,

@@ -318,7 +318,6 @@ static int add_run(struct cli *cli, struct err *err)
 	CLEANUP(impact_free) struct impact *impact = NULL;
 	SUBJECT s = { 0 };
 	DB_TX tx = { 0 };
-	size_t nodes;
 	int64_t at;
 	int r;
 
@@ -345,7 +344,7 @@ static int add_run(struct cli *cli, struct err *err)
 	if (r == 0 && a->accept_impact)
 		r = acceptance_add(cli->db, e->id, err);
 	if (r == 0)
-		r = cli_desired(cli, &nodes, err);
+		r = cli_publishable(cli, at, err);
 	if (r == 0)
 		r = after_change(cli, at, impact, e->expires == TIME_NONE || e->expires > at, err);
 	if (r == 0)
@@ -669,19 +668,33 @@ static const struct argp_option exception_options[] = {
 	{ 0 },
 };
 
+/*
+ * Inside the transaction, after the change: what is allowed in the middle of a range makes two of
+ * it. What could not be published before is to be mended by exceptions, too.
+ */
+static int still_publishable(struct cli *cli, bool before, struct err *err)
+{
+	CLEANUP(blacklist_free) struct blacklist *b = NULL;
+
+	return before ? cli_publishable(cli, cli->now, err)
+		      : blacklist_load(cli->db, cli->now, &b, err);
+}
+
 static int exception_add_run(struct cli *cli, struct err *err)
 {
 	struct entry_args *a = cli->args;
 	CLEANUP(builds_free) struct builds *builds = NULL;
 	CLEANUP(exception_free) struct exception *x = NULL;
+	struct err aside = { 0 };
 	SUBJECT s = { 0 };
 	DB_TX tx = { 0 };
+	bool publishable;
 	int r;
 
 	if (!a->reason || !a->owner)
 		return err_set(err, ERR_USAGE, "'--reason' and '--owner' are both needed");
 	a->whole_family = true; /* allowing too much is no tripwire */
-	r = cli_need(cli, NEED_DB_WRITE, err);
+	r = cli_need(cli, NEED_CONFIG | NEED_DB_WRITE, err);
 	if (r == 0)
 		r = subject_find(cli, cli->arg[0], &s, err);
 	if (r == 0)
@@ -700,8 +713,15 @@ static int exception_add_run(struct cli *cli, struct err *err)
 		.created = cli->now,
 	};
 	r = db_begin(cli->db, &tx, err);
-	if (r == 0)
-		r = exception_add(cli->db, x, err);
+	if (r < 0)
+		return r;
+	publishable = cli_publishable(cli, cli->now, &aside) == 0;
+	r = exception_add(cli->db, x, err);
+	if (r == 0) {
+		r = still_publishable(cli, publishable, err);
+		if (r < 0)
+			err_wrap(err, "exception '%s' leaves ranges in pieces", x->id);
+	}
 	if (r == 0)
 		r = db_commit(&tx, err);
 	if (r < 0)
@@ -738,21 +758,24 @@ static int exception_remove_run(struct cli *cli, struct err *err)
 {
 	const struct entry_args *a = cli->args;
 	CLEANUP(impact_free) struct impact *impact = NULL;
+	struct err aside = { 0 };
 	DB_TX tx = { 0 };
-	size_t nodes;
+	bool publishable;
 	int r = cli_need(cli, NEED_CONFIG | NEED_DB_WRITE, err);
 
 	if (r == 0)
 		r = db_begin(cli->db, &tx, err);
-	if (r == 0)
-		r = before_change(cli, cli->now, &impact, err);
+	if (r < 0)
+		return r;
+	publishable = cli_publishable(cli, cli->now, &aside) == 0;
+	r = before_change(cli, cli->now, &impact, err);
 	if (r == 0) {
 		r = exception_remove(cli->db, cli->arg[0], err);
 		if (r < 0)
 			r = not_found(cli, cli->arg[0], true, err);
 	}
 	if (r == 0)
-		r = cli_desired(cli, &nodes, err);
+		r = still_publishable(cli, publishable, err);
 	if (r == 0)
 		r = after_change(cli, cli->now, impact, true, err);
 	if (r == 0)

@@ -243,6 +243,27 @@ END
   xb_status 65 add 65535 11..16 --reason b --config small.conf
   grep -q 'BUDGET' got.err
   xb_status 0 add 65535 11..16 --reason b --as-range --config small.conf
+  # What begins later is counted when it begins.
+  xb_status 65 add 65535 21..26 --reason c --not-before +1d --config small.conf
+  grep -q 'BUDGET' got.err
+  xb_status 0 add 65535 21..23 --reason c --not-before +1d --config small.conf
+}
+
+@test "an exception that would leave a range in too many pieces is refused" {
+  xb_status 0 add 65535 33554432..200000000 --reason a --as-range
+  xb 65 exception add 65535 linux-kvc8:2.0.0..9.255.255 --reason b --owner c <<'END'
+--
+xenblacklist: exception add: BUDGET: exception 'exception-1' leaves ranges in pieces: the blacklist costs 133693186 nodes in xenstore and the limit (total-limit) is 16384; name fewer builds, or publish large entries with --as-range, which xenblacklistd sees and stock device models do not
+END
+  xb 0 exception list </dev/null
+  xb_status 0 plan
+  xb_status 0 exception add 65535 40000000..40000100 --reason b --owner c
+  # Over the limit for another reason: exceptions come and go all the same.
+  xb_status 0 add 65535 1..20 --reason a
+  printf '[publish]\ntotal-limit = 10\n' >small.conf
+  xb_status 65 plan --config small.conf
+  xb_status 0 exception add 65535 5 --reason b --owner c --config small.conf
+  xb_status 0 exception remove exception-2 --config small.conf
 }
 
 @test "remove: by id, by what it covers, never by half" {

@@ -42,6 +42,9 @@ static int read_file(const char *path, uint64_t max, struct fetched **ret, struc
 			       "cannot open '%s': %s", path, strerror(errno));
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode))
 		return err_set(err, ERR_IO, "cannot read '%s': %s", path, strerror(EISDIR));
+	/* Without waiting for somebody who opens a pipe; for what a writer has to say, with. */
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return err_set(err, ERR_IO, "cannot read '%s': %s", path, strerror(errno));
 	cap = st.st_size > 0 && (uint64_t)st.st_size <= max ? (size_t)st.st_size + 2 : 4096;
 	f->bytes = xreallocarray(NULL, cap, 1);
 	for (;;) {
@@ -168,6 +171,18 @@ void source_end(struct source *s)
 	s->found = (struct signature_set){ 0 };
 }
 
+static int no_signature(const struct source *s, const struct keyring *k, struct err *err)
+{
+	CLEANUP(free) char *text = source_text(s);
+
+	if (keyring_threshold(k) > 1)
+		return err_refuse(err, REFUSAL_THRESHOLD,
+				  "signed by 0 of the %u trusted keys needed: no "
+				  "'%s.KEYID.minisig' of one is there",
+				  keyring_threshold(k), text);
+	return err_refuse(err, REFUSAL_BADSIG, "no signature: '%s.minisig' is not there", text);
+}
+
 int source_get(const struct source *s, const struct keyring *k,
 	       const struct fetch_validators *known, struct verified **ret_verified,
 	       struct fetch_validators *ret_validators, struct err *err)
@@ -182,6 +197,8 @@ int source_get(const struct source *s, const struct keyring *k,
 		*ret_verified = NULL;
 		return 0;
 	}
+	if (!s->found.n)
+		return no_signature(s, k, err);
 	return verify(k, &f->bytes, f->n, s->found.file, s->found.n, ret_verified, err);
 }
 

@@ -177,11 +177,17 @@ END
   mv "$WWW/manifest.json.minisig" elsewhere
   manifest 43
   mv "$WWW/manifest.json.minisig" new
-  refused 65 "BADSIG: no signature" --from "$WWW/manifest.json"
+  refused 65 "BADSIG: no signature: '$WWW/manifest.json.minisig' is not there" --from "$WWW/manifest.json"
   refused 65 "BADSIG: 'elsewhere' by key $A does not match the data" --from "$WWW/manifest.json" --signature elsewhere
   took 43 --from "$WWW/manifest.json" --signature new
   refused 66 "cannot open 'nothing': No such file or directory" --from nothing
   refused 74 "cannot read 'keys.d': Is a directory" --from keys.d
+}
+
+@test "from a pipe, when its writer is ready" {
+  took 42 --from <(sleep 0.5; cat "$WWW/manifest.json") --signature <(sleep 0.5; cat "$WWW/manifest.json.minisig")
+  mkfifo nobody
+  refused 65 "BADSIG: no signature: 'nobody.minisig' is not there" --from nobody
 }
 
 @test "verify does the same checks, changes nothing, and needs no registry of its own" {
@@ -231,7 +237,7 @@ END
   took 42
   manifest 43
   mv "$WWW/manifest.json.minisig" good
-  refused 65 'BADSIG: no signature'
+  refused 65 "BADSIG: no signature: '$(U).minisig' is not there"
   cp good "$WWW/manifest.json.minisig"
   echo >>"$WWW/manifest.json"
   refused 65 "BADSIG: '$(U).minisig' by key $A does not match the data"
@@ -256,7 +262,7 @@ END
 @test "THRESHOLD: two different keys have to sign" {
   cp "$ORIGIN_DIR/b.pub" "$ORIGIN_DIR/c.pub" keys.d/
   host 'threshold = 2'
-  refused 65 'THRESHOLD: signed by 0 of the 2 trusted keys needed'
+  refused 65 "THRESHOLD: signed by 0 of the 2 trusted keys needed: no '$(U).KEYID.minisig' of one is there"
   cp "$WWW/manifest.json.minisig" "$WWW/manifest.json.$A.minisig"
   refused 65 'THRESHOLD: signed by 1 of the 2 trusted keys needed'
   cp "$WWW/manifest.json.minisig" "$WWW/manifest.json.$B.minisig"
@@ -613,7 +619,7 @@ END
   SIGNERS='a b c' rotate 43 2 'b c' ''
   took 43
   SIGNERS='b' manifest 44
-  refused 65 'THRESHOLD: signed by 0 of the 2 trusted keys needed'
+  refused 65 "THRESHOLD: signed by 0 of the 2 trusted keys needed: no '$(U).KEYID.minisig' of one is there"
   SIGNERS='b c' manifest 44
   took 44
 }

@@ -238,9 +238,18 @@ int pull_keyring_set(struct db *db, const struct config *c, const struct keyring
 	return r < 0 ? r : db_meta_set(db, "sync.keys-base", base_digest, err);
 }
 
+int pull_keyring_revoke(struct keyring *k, const struct keyring *by, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < keyring_revoked_size(by) && r == 0; i++)
+		r = keyring_revoke(k, keyring_revoked_base64(by, i), "sync.keys", err);
+	return r;
+}
+
 int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, struct err *err)
 {
-	CLEANUP(keyring_free) struct keyring *base = NULL;
+	CLEANUP(keyring_free) struct keyring *base = NULL, *ring = NULL;
 	CLEANUP(free) char *rotated = NULL, *rotated_base = NULL, *digest = NULL;
 	int r = keyring_load(c->keys_dir, c->threshold, &base, err);
 
@@ -250,8 +259,20 @@ int pull_keyring(struct db *db, const struct config *c, struct keyring **ret, st
 	    (r = db_meta_get(db, "sync.keys-base", &rotated_base, err)) < 0)
 		return r;
 	digest = pull_keyring_digest(base);
-	if (rotated && rotated_base && strcmp(rotated_base, digest) == 0)
-		return parse_ring(rotated, ret, err);
+	if (rotated && (r = parse_ring(rotated, &ring, err)) < 0)
+		return r;
+	if (ring && rotated_base && strcmp(rotated_base, digest) == 0) {
+		*ret = TAKE(ring);
+		return 0;
+	}
+	/* The administrator has the last word on who is trusted; a stolen key is still stolen. */
+	if (ring && (r = pull_keyring_revoke(base, ring, err)) < 0)
+		return r;
+	if (keyring_size(base) < c->threshold)
+		return err_set(err, ERR_CONFIG,
+			       "'%s' holds %zu trusted keys that no manifest has revoked, fewer "
+			       "than the threshold of %" PRIu32,
+			       c->keys_dir, keyring_size(base), c->threshold);
 	*ret = TAKE(base);
 	return 0;
 }

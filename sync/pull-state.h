@@ -32,6 +32,8 @@ void pull_strings_free(char **list, size_t n);
 /* A fetcher by the configuration, that reports to O's progress. */
 int pull_fetcher(const struct pull_options *o, struct fetcher **ret, struct err *err);
 
+/* What BY has revoked is revoked in K, too. */
+int pull_keyring_revoke(struct keyring *k, const struct keyring *by, struct err *err);
 char *pull_keyring_digest(const struct keyring *k);
 int pull_keyring_set(struct db *db, const struct config *c, const struct keyring *k,
 		     struct err *err);

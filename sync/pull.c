@@ -114,8 +114,12 @@ static int check_rotation(struct pull *p, const struct verified *v, struct candi
 	if (!c->manifest->keys)
 		return 0;
 	r = make_ring(c->manifest->keys, &new, err);
-	if (r < 0)
+	if (r < 0 || (r = pull_keyring_revoke(new, p->keys, err)) < 0)
 		return r;
+	if (keyring_size(new) < keyring_threshold(new))
+		return err_refuse(err, REFUSAL_SCHEMA,
+				  "manifest keys.keys: too few are left without those that were "
+				  "revoked before");
 	if (keyring_equal(new, p->keys))
 		return 0;
 	r = source_verify_again(&c->source, v, new, err);

@@ -635,6 +635,32 @@ END
   took 44
 }
 
+@test "a key that was revoked never comes back" {
+  took 42
+  SIGNERS='a b' rotate 43 1 b a
+  took 43
+  # Neither when something else is put beside its file
+  cp "$ORIGIN_DIR/c.pub" keys.d/
+  manifest 44
+  refused 65 "BADSIG: '$(U).minisig' is by key $A, which is revoked"
+  # nor when the next keys of upstream do not name it any more.
+  SIGNERS='b c' rotate 44 1 b
+  SIGNERS='c b' rotate 44 1 b
+  took 44
+  SIGNERS=b rotate 45 1 b
+  took 45
+  [ ! -s got.err ]
+  rm keys.d/c.pub
+  manifest 46
+  refused 78 "'keys.d' holds 0 trusted keys that no manifest has revoked, fewer than the threshold of 1"
+  cp "$ORIGIN_DIR/b.pub" keys.d/
+  refused 65 "BADSIG: '$(U).minisig' is by key $A, which is revoked"
+  SIGNERS='b a' rotate 46 1 a
+  refused 65 "SCHEMA: manifest keys.keys: too few are left without those that were revoked before"
+  SIGNERS=b manifest 46
+  took 46
+}
+
 @test "a rotation that is refused for another reason changes no key" {
   took 42
   SIGNERS='a b' rotate 43 1 b a

@@ -109,7 +109,11 @@ static int split_lines(struct span text, struct span *line, size_t n, const char
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!span_cut(text, "\n", &line[i], &text))
-			return err_set(err, ERR_INVALID, "'%s' has to have exactly %zu lines",
+			return err_set(err, ERR_INVALID,
+				       i + 1 == n && text.n
+					       ? "'%s' has to have exactly %zu lines, and the last "
+						 "does not end in a line feed"
+					       : "'%s' has to have exactly %zu lines",
 				       where, n);
 		if (has_control(line[i]))
 			return err_set(err, ERR_INVALID, "'%s' line %zu holds a control byte",
@@ -254,15 +258,34 @@ int keyring_revoke(struct keyring *k, const char *base64, const char *where, str
 	return 0;
 }
 
+/* Who could change a key file, or put one there, would be trusted like its owner. */
+static int check_mode(int fd, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(err, ERR_CONFIG, "cannot look at '%s': %s", path, strerror(errno));
+	if (st.st_mode & S_IWOTH)
+		return err_set(err, ERR_CONFIG,
+			       "'%s' can be written by everybody: 'chmod o-w' it, after a look at "
+			       "what is there",
+			       path);
+	return 0;
+}
+
 /* A whole small file; more than MAX bytes is an error. */
 static int read_small(const char *path, size_t max, char **ret, size_t *ret_n, struct err *err)
 {
 	CLEANUP(free) char *buf = xcalloc(1, max + 2);
 	CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	size_t n = 0;
+	int r;
 
 	if (fd < 0)
 		return err_set(err, ERR_CONFIG, "cannot open '%s': %s", path, strerror(errno));
+	r = check_mode(fd, path, err);
+	if (r < 0)
+		return r;
 	for (;;) {
 		ssize_t got = read(fd, buf + n, max + 1 - n);
 
@@ -299,13 +322,16 @@ static void free_names(struct dirent **names, int n)
 int keyring_load(const char *dir, uint32_t threshold, struct keyring **ret, struct err *err)
 {
 	CLEANUP(keyring_free) struct keyring *k = keyring_new(threshold);
+	CLEANUP(close_fd) int fd = -1;
 	struct dirent **names = NULL;
-	int r = 0, n;
+	int r, n;
 
-	n = scandir(dir, &names, is_pub, alphasort);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	n = fd < 0 ? -1 : scandir(dir, &names, is_pub, alphasort);
 	if (n < 0)
 		return err_set(err, ERR_CONFIG, "cannot list the trusted keys in '%s': %s", dir,
 			       strerror(errno));
+	r = check_mode(fd, dir, err);
 	for (int i = 0; i < n && r == 0; i++) {
 		CLEANUP(free) char *path = xasprintf("%s/%s", dir, names[i]->d_name);
 		CLEANUP(free) char *bytes = NULL;

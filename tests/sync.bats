@@ -282,6 +282,14 @@ END
   refused 78 "no trusted key in 'keys.d': put the publisher's minisign .pub file there"
   echo x >keys.d/x.pub
   refused 78 "'keys.d/x.pub' has to have exactly 2 lines"
+  head -c -1 "$ORIGIN_DIR/a.pub" >keys.d/x.pub
+  refused 78 "'keys.d/x.pub' has to have exactly 2 lines, and the last does not end in a line feed"
+  cp "$ORIGIN_DIR/a.pub" keys.d/x.pub
+  chmod o+w keys.d/x.pub
+  refused 78 "'keys.d/x.pub' can be written by everybody: 'chmod o-w' it, after a look at what is there"
+  chmod o-w keys.d/x.pub
+  chmod 1777 keys.d
+  refused 78 "'keys.d' can be written by everybody: 'chmod o-w' it, after a look at what is there"
   rm -r keys.d
   refused 78 "cannot list the trusted keys in 'keys.d': No such file or directory"
   mkdir keys.d

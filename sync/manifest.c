@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "registry/text.h"
 #include "sync/manifest-order.h"
 
 #define UNKNOWN_MAX 256 /* different members that we do not know; more is not growth but noise */
@@ -292,17 +293,6 @@ static int note_unknown(struct parser *p, const char *prefix, const char *name)
 	return 0;
 }
 
-static bool has_control(const char *s)
-{
-	const unsigned char *u = (const unsigned char *)s;
-
-	for (; *u; u++) {
-		if (*u < 0x20 || *u == 0x7f || (*u == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0))
-			return true;
-	}
-	return false;
-}
-
 static int text(struct parser *p, const struct place *at, const struct field *f, const char *name,
 		const json_t *v, char **ret)
 {
@@ -318,8 +308,13 @@ static int text(struct parser *p, const struct place *at, const struct field *f,
 		return bad(p, at, name, "is empty");
 	if (json_string_length(v) > f->max)
 		return bad(p, at, name, "is too long");
-	if (has_control(s))
-		return bad(p, at, name, "holds a control character");
+	if (*s) {
+		CLEANUP(free)
+		char *what = xasprintf("manifest %s%s%s:", at->path, *at->path ? "." : "", name);
+
+		if (text_check(what, s, f->max, true, p->err) < 0)
+			return err_refuse(p->err, REFUSAL_SCHEMA, "%s", p->err->msg);
+	}
 	for (const char *c = s; f->kind == WORD && *c; c++) {
 		bool alnum = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') ||
 			     (*c >= 'a' && *c <= 'z');
@@ -676,12 +671,30 @@ static int top_once(struct parser *p, const char *name)
 	return twice ? bad(p, &top, name, "is there twice") : 0;
 }
 
+/* To the first byte that is part of no character. */
+static void skip_utf8(struct parser *p)
+{
+	for (;;) {
+		size_t n = 1;
+
+		while (n <= 4 && p->at + n <= p->n && !utf8_valid(p->text + p->at, n))
+			n++;
+		if (n > 4 || p->at + n > p->n)
+			return;
+		p->at += n;
+	}
+}
+
 static int document(struct parser *p)
 {
 	int r;
 
-	if (!utf8_valid(p->text, p->n))
-		return err_refuse(p->err, REFUSAL_SCHEMA, "manifest: is not UTF-8");
+	if (!utf8_valid(p->text, p->n)) {
+		skip_utf8(p);
+		return syntax(p, "is not UTF-8");
+	}
+	if (p->n >= 3 && memcmp(p->text, "\xef\xbb\xbf", 3) == 0)
+		return syntax(p, "a byte order mark in front");
 	r = expect(p, '{');
 	if (r < 0)
 		return r;

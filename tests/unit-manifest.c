@@ -96,8 +96,10 @@ static void refused(void **state)
 		{ HEAD "\"entries\": [ {} {} ] }", "entries[0].id: is missing" },
 		{ DOC("", "", "", "") "x", "there is more after the end" },
 		{ DOC("", "", "", "") "\n{}", "line 4, column 1: there is more after the end" },
-		{ "\xef\xbb\xbf{}", "line 1, column 1: want '{'" },
-		{ "{ \"a\": \"\xff\" }", "is not UTF-8" },
+		{ "\xef\xbb\xbf{}", "line 1, column 1: a byte order mark in front" },
+		{ "{ \"a\": \"\xff\" }", "line 1, column 9: is not UTF-8" },
+		{ "{ \"\xc3\xa4\":\n \"\xc3\xa4\xe2\x82\" }", "line 2, column 4: is not UTF-8" },
+		{ "{ \"a\": \"\xc3", "line 1, column 9: is not UTF-8" },
 		{ HEAD "\"entries\": [" ENTRY " " ENTRY "] }", "want ','" },
 		{ HEAD "\"entries\": [" ENTRY ",] }", "unexpected token near" },
 		{ HEAD "\"entries\": {} }", "entries: want a list" },
@@ -136,6 +138,13 @@ static void refused(void **state)
 		  "encodings[1].name: is the same as in encodings[0]" },
 		{ DOC("{ \"name\": \"a\", \"name\": \"b\" }", "", "", ""), "duplicate object key" },
 
+		/* entries */
+		{ DOC("", "",
+		      ENTRY ", { \"id\": \"a\", \"product\": 1, \"builds\": \"1\","
+			    " \"reason\": \"a\\u202eb\" }",
+		      ""),
+		  "entries[1].reason: holds control or invisible characters: 'a\\xe2\\x80\\xaeb'" },
+
 		/* products */
 		{ DOC("", "{ \"number\": 65536 }", "", ""),
 		  "products[0].number: 65536 is not between 0 and 65535" },
@@ -146,9 +155,9 @@ static void refused(void **state)
 		{ DOC("", "{ \"number\": 3, \"name\": \"a/b\", \"status\": \"assigned\" }", "", ""),
 		  "products[0].name: holds a '/'" },
 		{ DOC("", "{ \"number\": 3, \"name\": \"a\\u001b[2J\" }", "", ""),
-		  "products[0].name: holds a control character" },
+		  "products[0].name: holds control or invisible characters" },
 		{ DOC("", "{ \"number\": 3, \"name\": \"a\\u0085\" }", "", ""),
-		  "products[0].name: holds a control character" },
+		  "products[0].name: holds control or invisible characters" },
 		{ DOC("", "{ \"number\": 3, \"name\": \"a\\u0000\" }", "", ""),
 		  "u0000 is not allowed" },
 		{ DOC("", "{ \"number\": 3, \"name\": \"a\", \"status\": \"best\" }", "", ""),

@@ -17,6 +17,9 @@
 #include <linux/capability.h>
 #include <linux/close_range.h>
 
+#define MEMORY_MORE \
+	((rlim_t)128 << 20) /* than at the start: for a new blacklist beside the old one */
+
 int jail_find_user(const char *name, struct jail_user *ret, struct err *err)
 {
 	const struct passwd *pw;
@@ -137,10 +140,32 @@ static int drop_capabilities(void)
 	return (int)syscall(SYS_capset, &head, none);
 }
 
-int jail_enter(const struct jail_user *user, struct err *err)
+/* Whoever takes the process over can fill neither the memory, nor a file, nor somebody's log. */
+static bool limit_use(void)
 {
 	const struct rlimit none = { 0, 0 };
+	CLEANUP(close_file) FILE *f = fopen("/proc/self/statm", "re");
+	CLEANUP(close_fd) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct rlimit memory;
+	struct span now, rest;
+	char line[128];
+	uint64_t pages;
 
+	if (!f || !fgets(line, sizeof(line), f) || !span_cut(span_str(line), " ", &now, &rest) ||
+	    !parse_u64(now, &pages))
+		return false;
+	memory.rlim_cur = memory.rlim_max =
+		(rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + MEMORY_MORE;
+	return setrlimit(RLIMIT_AS, &memory) == 0 && setrlimit(RLIMIT_FSIZE, &none) == 0 &&
+	       setrlimit(RLIMIT_CORE, &none) == 0 && dup2(null, 0) >= 0 && dup2(null, 1) >= 0 &&
+	       dup2(null, 2) >= 0;
+}
+
+int jail_enter(const struct jail_user *user, struct err *err)
+{
+	if (!limit_use())
+		return err_set(err, ERR_DENIED, "cannot limit memory and files: %s",
+			       strerror(errno));
 	for (int cap = 0; prctl(PR_CAPBSET_READ, cap) >= 0; cap++)
 		if (prctl(PR_CAPBSET_DROP, cap) < 0)
 			return err_set(err, ERR_DENIED, "cannot drop capability %d: %s", cap,
@@ -150,7 +175,7 @@ int jail_enter(const struct jail_user *user, struct err *err)
 		return err_set(err, ERR_DENIED, "cannot become user %u: %s", (unsigned)user->uid,
 			       strerror(errno));
 	if (drop_capabilities() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+	    prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_set(err, ERR_DENIED, "cannot give up privileges: %s", strerror(errno));
 	return filter(err);
 }

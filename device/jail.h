@@ -22,7 +22,10 @@ int jail_find_user(const char *name, struct jail_user *ret, struct err *err);
 /* Closes every descriptor from 3 on but the N of KEEP. */
 void jail_close_others(const int *keep, size_t n);
 
-/* No way back. Ends the process by SIGSYS at the first other system call. */
+/*
+ * No way back. Ends the process by SIGSYS at the first other system call. The standard streams lead
+ * nowhere from here on, what is open cannot grow, and memory has a limit.
+ */
 int jail_enter(const struct jail_user *user, struct err *err);
 
 #endif

@@ -57,6 +57,7 @@ static int jailed(int (*work)(int arg), int arg)
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		signal(SIGSYS, SIG_DFL);
+		signal(SIGXFSZ, SIG_DFL);
 		if (jail_enter(&user, &err) < 0)
 			_exit(99);
 		/* Before _exit() AddressSanitizer asks for the signal stack, as no jail allows. */
@@ -85,7 +86,7 @@ static int daily_work(int arg)
 		return 2;
 	if (close(fd) < 0)
 		return 3;
-	for (size_t n = 1; n < (size_t)64 << 20; n *= 3) {
+	for (size_t n = 1; n < (size_t)32 << 20; n *= 3) {
 		char *other = malloc(n);
 
 		grown = realloc(grown, n);
@@ -164,6 +165,45 @@ static void no_way_out(void **state)
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGSYS)
 			fail_msg("way %d is open", i);
 	}
+}
+
+static int fill(int fd)
+{
+	static const char text[4096];
+	unsigned n = 0;
+
+	if (mmap(NULL, (size_t)1 << 30, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		 0) != MAP_FAILED)
+		return 1;
+	/* The log of the supervisor, of the service manager, of whoever started it. */
+	for (int i = 0; i < 3; i++)
+		n += write(i, "forged\n", 7) == 7;
+	return n != 3 || write(fd, text, sizeof(text)) >= 0 ? 2 : 3;
+}
+
+static void fills_nothing(void **state)
+{
+	int file = memfd_create("state", MFD_CLOEXEC), log[2], saved[3], status;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(log, O_CLOEXEC | O_NONBLOCK), 0);
+	for (int i = 0; i < 3; i++) {
+		saved[i] = dup(i);
+		dup2(log[1], i);
+	}
+	status = jailed(fill, file);
+	for (int i = 0; i < 3; i++) {
+		dup2(saved[i], i);
+		close(saved[i]);
+	}
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGXFSZ)
+		fail_msg("status %d", status);
+	assert_int_equal(lseek(file, 0, SEEK_END), 0);
+	assert_int_equal(read(log[0], &c, 1), -1);
+	close(log[0]);
+	close(log[1]);
+	close(file);
 }
 
 /* Waits to be looked at. */
@@ -258,9 +298,9 @@ static void keeps_what_it_is_told(void **state)
 }
 
 static const struct CMUnitTest as_root[] = {
-	cmocka_unit_test(work_goes_on),		 cmocka_unit_test(no_way_out),
-	cmocka_unit_test(nothing_left),		 cmocka_unit_test(users),
-	cmocka_unit_test(keeps_what_it_is_told),
+	cmocka_unit_test(work_goes_on),	 cmocka_unit_test(no_way_out),
+	cmocka_unit_test(fills_nothing), cmocka_unit_test(nothing_left),
+	cmocka_unit_test(users),	 cmocka_unit_test(keeps_what_it_is_told),
 };
 static const struct CMUnitTest as_anybody[] = {
 	cmocka_unit_test(users),

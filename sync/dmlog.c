@@ -229,7 +229,8 @@ static bool eat_prefix(struct span *s, uint32_t *ret_domid)
 		*s = span_of(s->p + 16, s->n - 16);
 	else if (!looks_like(*s, "dddd-dd-ddTdd:dd:dd") || !eat_word(s))
 		return true;
-	if (!eat_word(s) || !eat(s, "qemu-dm-") || !eat_u32(s, ret_domid))
+	if (!eat_word(s) || !eat(s, "qemu-dm-") || !eat_u32(s, ret_domid) ||
+	    *ret_domid >= DMLOG_DOMIDS)
 		return false;
 	if (eat(s, "[")) {
 		*s = span_of(s->p + digits(*s), s->n - digits(*s));

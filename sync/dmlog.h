@@ -9,6 +9,7 @@
  */
 #include "registry/sighting.h"
 
+#define DMLOG_DOMIDS 0x7ff0 /* Xen's DOMID_FIRST_RESERVED */
 #define DMLOG_NO_DOMID UINT32_MAX
 
 struct dmlog_found {

@@ -19,7 +19,8 @@
 #define CHUNK (256 * 1024)
 #define HEAD_MAX 256			 /* bytes that identify a file together with its inode */
 #define UNPACKED_MAX (UINT64_C(1) << 30) /* of one compressed file */
-#define BUILDS_A_FILE 64		 /* distinct ones kept; sightings keep no more either */
+#define BUILDS_A_GUEST 64		 /* distinct ones kept; sightings keep no more either */
+#define GUESTS_A_FILE 1024		 /* the latest to appear; more is a forger's work */
 
 /* What is cut leaves something. */
 static bool cut_end(struct span *s, const char *end)
@@ -95,52 +96,96 @@ struct finding {
 	uint64_t count;
 };
 
+/* Of one guest. A syslog file has many, and none of them costs another one its rows. */
 struct findings {
-	struct finding row[BUILDS_A_FILE]; /* oldest first */
-	size_t n;
+	struct finding *row; /* oldest first */
+	size_t n, cap;
+};
+
+#define OWNER DMLOG_DOMIDS /* the guest whose file it is */
+
+struct collection {
+	const char *path;
+	bool owned; /* whatever a guest writes into its own log, it speaks for itself alone */
+	struct findings guest[DMLOG_DOMIDS + 1];
+	size_t appeared[GUESTS_A_FILE], n_appeared; /* a ring of those that have rows */
 	uint64_t total;
 };
 
+static struct collection *collection_new(const char *path)
+{
+	struct collection *c = xcalloc(1, sizeof(*c));
+	struct span ignored;
+
+	c->path = path;
+	c->owned = guest_of(path, &ignored);
+	return c;
+}
+
+static void collection_free(struct collection *c)
+{
+	for (size_t i = 0; c && i < ARRAY_SIZE(c->guest); i++)
+		free(c->guest[i].row);
+	free(c);
+}
+DEFINE_CLEANUP(struct collection *, collection_free)
+
+static struct findings *findings_of(struct collection *c, uint32_t domid)
+{
+	size_t who = c->owned || domid >= OWNER ? OWNER : domid;
+	size_t *turn = &c->appeared[c->n_appeared % GUESTS_A_FILE];
+
+	if (c->guest[who].n)
+		return &c->guest[who];
+	if (c->n_appeared >= GUESTS_A_FILE) {
+		free(c->guest[*turn].row);
+		c->guest[*turn] = (struct findings){ .n = 0 };
+	}
+	*turn = who;
+	c->n_appeared++;
+	return &c->guest[who];
+}
+
 static void collect(void *ctx, const struct dmlog_found *f)
 {
-	struct findings *fs = ctx;
+	struct collection *c = ctx;
+	struct findings *fs = findings_of(c, f->domid);
 	struct finding row = { *f, 1 };
 	size_t i;
 
-	fs->total++;
+	c->total++;
 	for (i = 0; i < fs->n; i++) {
 		const struct dmlog_found *o = &fs->row[i].f;
 
-		if (o->domid == f->domid && o->product == f->product && o->build == f->build)
+		if (o->product == f->product && o->build == f->build)
 			break;
 	}
 	if (i < fs->n) {
 		row.count += fs->row[i].count;
 		if (f->verdict == SIGHTING_UNKNOWN)
 			row.f.verdict = fs->row[i].f.verdict;
-	} else if (fs->n == BUILDS_A_FILE) {
+	} else if (fs->n == BUILDS_A_GUEST) {
 		i = 0;
 	} else {
+		GROW(fs->row, fs->n, fs->cap);
 		fs->n++;
 	}
 	memmove(&fs->row[i], &fs->row[i + 1], (fs->n - 1 - i) * sizeof(row));
 	fs->row[fs->n - 1] = row;
 }
 
-static int record(struct db *db, const char *path, const struct findings *fs, int64_t when,
-		  struct err *err)
+static int record_guest(struct db *db, const struct collection *c, size_t domid, int64_t when,
+			struct err *err)
 {
-	CLEANUP(free) char *name = guests_name_of(path);
+	const struct findings *fs = &c->guest[domid];
+	CLEANUP(free)
+	char *name = domid == OWNER ? guests_name_of(c->path) : xasprintf("domain-%zu", domid);
 	int r = 0;
 
 	for (size_t i = 0; i < fs->n && r == 0; i++) {
 		const struct finding *row = &fs->row[i];
-		CLEANUP(free)
-		char *domain = row->f.domid == DMLOG_NO_DOMID
-				       ? NULL
-				       : xasprintf("domain-%" PRIu32, row->f.domid);
 		const struct sighting s = {
-			.guest = domain ? domain : name,
+			.guest = name,
 			.product = row->f.product,
 			.build = row->f.build,
 			.source = SIGHTING_LOG,
@@ -148,11 +193,21 @@ static int record(struct db *db, const char *path, const struct findings *fs, in
 			.first_seen = when,
 			.last_seen = when,
 			.count = row->count,
-			.origin = (char *)path,
+			.origin = (char *)c->path,
 		};
 
 		r = sighting_record(db, &s, err);
 	}
+	return r;
+}
+
+static int record(struct db *db, const struct collection *c, int64_t when, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(c->guest) && r == 0; i++)
+		if (c->guest[i].n)
+			r = record_guest(db, c, i, when, err);
 	return r;
 }
 
@@ -312,8 +367,8 @@ static bool seen_key(const struct scan *scan, const char *key)
 /* An unreadable file is told and skipped; what fails here is the registry. */
 static int scan_source(struct scan *scan, const struct source *src, struct err *err)
 {
-	struct findings found = { .n = 0 };
-	CLEANUP(dmlog_free) struct dmlog *d = dmlog_new(collect, &found);
+	CLEANUP(collection_free) struct collection *found = collection_new(src->path);
+	CLEANUP(dmlog_free) struct dmlog *d = dmlog_new(collect, found);
 	CLEANUP(free) char *old = NULL, *text = NULL;
 	struct progress p = { 0 };
 	struct err why = { 0 };
@@ -343,10 +398,10 @@ static int scan_source(struct scan *scan, const struct source *src, struct err *
 		scan->warn(scan->ctx, why.msg);
 	}
 	scan->report->bytes += bytes;
-	scan->report->builds += found.total;
+	scan->report->builds += found->total;
 	if (when > db_now(scan->db))
 		when = db_now(scan->db);
-	r = record(scan->db, src->path, &found, when, err);
+	r = record(scan->db, found, when, err);
 	if (r < 0)
 		return r;
 	text = progress_text(src, offset, d);

@@ -312,6 +312,60 @@ static void syslog_of_many(void **state)
 	assert_all(db, "domain-5 3/1 allowed 1\ndomain-6 4/513 blacklisted 1\n");
 }
 
+/* A line of a syslog is no more than a guest's word when it stands in that guest's own file. */
+static void a_guest_speaks_for_itself(void **state)
+{
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(free) char *log = beside(state, "qemu-dm-evil.log");
+	CLEANUP(free) char *console = beside(state, "guest-evil-dm.log.2");
+	CLEANUP(free) char *glob = beside(state, "*evil*");
+	struct warnings w = { .n = 0 };
+
+	append(log, "Jan 10 12:00:00 h qemu-dm-5[1]: UNPLUG: product_id: 3 build_number: 1\n");
+	append(console, "Jan 10 12:00:00 h qemu-dm-6: PV driver build 1\n"
+			"Jan 10 12:00:00 h qemu-dm-6: Unknown PV product 2 loaded in guest\n"
+			"Jan 10 12:00:00 h qemu-dm-6: PV driver build 1\n");
+	scan(db, glob, &w);
+	assert_all(db, "evil 2/1 allowed 1\nevil 3/1 unknown 1\n");
+}
+
+/* One guest that floods a syslog costs the others nothing, nor do many of them. */
+static void a_flood_in_a_syslog(void **state)
+{
+	static const char line[] =
+		"Jan 10 12:00:00 h qemu-dm-%u[1]: UNPLUG: product_id: 3 build_number: %u\n";
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(sightings_free) struct sightings *ss = NULL, *flood = NULL;
+	CLEANUP(free) char *log = beside(state, "daemon.log");
+	struct warnings w = { .n = 0 };
+	struct err err = { 0 };
+	FILE *f = fopen(log, "w");
+
+	assert_non_null(f);
+	for (unsigned i = 1; i <= 200; i++)
+		fprintf(f, line, i, 1u);
+	for (unsigned i = 0; i < 5000; i++)
+		fprintf(f, line, 7u, 100 + i);
+	fprintf(f, line, 0x7ff0u, 1u); /* no domain's number */
+	fclose(f);
+	scan(db, log, &w);
+	ok(sighting_list(db, -1, NULL, &ss, &err), &err);
+	assert_int_equal(ss->n, 199 + 64);
+	ok(sighting_list(db, -1, "domain-7", &flood, &err), &err);
+	assert_int_equal(flood->n, 64);
+
+	/* As many domains as no host has: the last ones count. */
+	f = fopen(log, "a");
+	assert_non_null(f);
+	for (unsigned i = 300; i < 3300; i++)
+		fprintf(f, line, i, 1u);
+	fclose(f);
+	scan(db, log, &w);
+	sightings_free(TAKE(ss));
+	ok(sighting_list(db, -1, NULL, &ss, &err), &err);
+	assert_int_equal(ss->n, 199 + 64 + 1024);
+}
+
 /* ---- QMP ---- */
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
@@ -544,6 +598,8 @@ static const struct CMUnitTest tests[] = {
 	registry_test(compressed_files),
 	registry_test(things_that_are_no_logs),
 	registry_test(syslog_of_many),
+	registry_test(a_guest_speaks_for_itself),
+	registry_test(a_flood_in_a_syslog),
 	registry_test(qmp_peers),
 	registry_test(qmp_paths),
 	cmocka_unit_test(hints),

@@ -19,8 +19,9 @@
 #define CHUNK (256 * 1024)
 #define HEAD_MAX 256			 /* bytes that identify a file together with its inode */
 #define UNPACKED_MAX (UINT64_C(1) << 30) /* of one compressed file */
-#define BUILDS_A_GUEST 64		 /* distinct ones kept; sightings keep no more either */
-#define GUESTS_A_FILE 1024		 /* the latest to appear; more is a forger's work */
+#define PACKER_READ "gzip"
+#define BUILDS_A_GUEST 64  /* distinct ones kept; sightings keep no more either */
+#define GUESTS_A_FILE 1024 /* the latest to appear; more is a forger's work */
 
 /* What is cut leaves something. */
 static bool cut_end(struct span *s, const char *end)
@@ -229,9 +230,32 @@ static void head_digest(const char *p, size_t n, char ret[static DIGEST_HEX])
 	digest_hex(d, ret);
 }
 
+/* What the first bytes of a file say that it is compressed with, or NULL. */
+static const char *packer_of(int fd)
+{
+	static const struct {
+		const char *packer;
+		unsigned char magic[4];
+	} packers[] = {
+		{ "xz", { 0xfd, '7', 'z', 'X' } }, { "zstd", { 0x28, 0xb5, 0x2f, 0xfd } },
+		{ "bzip2", { 'B', 'Z', 'h' } },	   { "lz4", { 0x04, 0x22, 0x4d, 0x18 } },
+		{ PACKER_READ, { 0x1f, 0x8b } },
+	};
+	unsigned char start[4] = { 0 };
+	ssize_t n = pread(fd, start, sizeof(start), 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(packers); i++) {
+		size_t len = strnlen((const char *)packers[i].magic, sizeof(start));
+
+		if (n >= (ssize_t)len && memcmp(start, packers[i].magic, len) == 0)
+			return packers[i].packer;
+	}
+	return NULL;
+}
+
 static int open_source(const char *path, struct source *ret, struct err *err)
 {
-	unsigned char magic[2];
+	const char *packer;
 
 	ret->path = path;
 	/* A pipe or device in a log directory must not hold us up. */
@@ -240,7 +264,13 @@ static int open_source(const char *path, struct source *ret, struct err *err)
 		return err_set(err, ERR_IO, "cannot open '%s': %s", path, strerror(errno));
 	if (fstat(ret->fd, &ret->st) < 0 || !S_ISREG(ret->st.st_mode))
 		return err_set(err, ERR_IO, "cannot read '%s': not a regular file", path);
-	ret->packed = pread(ret->fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
+	packer = packer_of(ret->fd);
+	if (packer && strcmp(packer, PACKER_READ) != 0)
+		return err_set(err, ERR_INVALID,
+			       "cannot read '%s': compressed with %s, only " PACKER_READ
+			       " is known",
+			       path, packer);
+	ret->packed = packer;
 	snprintf(ret->key, sizeof(ret->key), "%jx:%jx", (uintmax_t)ret->st.st_dev,
 		 (uintmax_t)ret->st.st_ino);
 	return 0;

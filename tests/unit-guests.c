@@ -275,6 +275,31 @@ static void compressed_files(void **state)
 	assert_all(db, "web 2/1 allowed 2\n");
 }
 
+/* What cannot be read is told, not passed over as a log without lines. */
+static void packed_by_others(void **state)
+{
+	static const char *const packers[] = { "xz", "bzip2", "zstd", "lz4" };
+	static const char *const starts[] = { "\xfd"
+					      "7zXZ",
+					      "BZh91AY&SY", "\x28\xb5\x2f\xfd",
+					      "\x04\x22\x4d\x18" };
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	struct warnings w = { .n = 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(packers); i++) {
+		CLEANUP(free) char *log = beside(state, "qemu-dm-web.log.2");
+		CLEANUP(free) char *want = xasprintf("compressed with %s", packers[i]);
+		struct guests_report r;
+
+		write_file(log, "w", starts[i], strlen(starts[i]));
+		r = scan(db, log, &w);
+		assert_int_equal(r.failed, 1);
+		assert_non_null(strstr(w.text, want));
+		r = scan(db, log, &w);
+		assert_int_equal(r.failed, 1);
+	}
+}
+
 static void things_that_are_no_logs(void **state)
 {
 	CLEANUP(db_close) struct db *db = registry_open(*state);
@@ -590,19 +615,13 @@ static void running_domains(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	registry_test(records_merge),
-	registry_test(no_guest_fills_the_registry),
-	cmocka_unit_test(names_of_files),
-	registry_test(scans_are_incremental),
-	registry_test(a_late_verdict),
-	registry_test(compressed_files),
-	registry_test(things_that_are_no_logs),
-	registry_test(syslog_of_many),
-	registry_test(a_guest_speaks_for_itself),
-	registry_test(a_flood_in_a_syslog),
-	registry_test(qmp_peers),
-	registry_test(qmp_paths),
-	cmocka_unit_test(hints),
+	registry_test(records_merge),	    registry_test(no_guest_fills_the_registry),
+	cmocka_unit_test(names_of_files),   registry_test(scans_are_incremental),
+	registry_test(a_late_verdict),	    registry_test(compressed_files),
+	registry_test(packed_by_others),    registry_test(things_that_are_no_logs),
+	registry_test(syslog_of_many),	    registry_test(a_guest_speaks_for_itself),
+	registry_test(a_flood_in_a_syslog), registry_test(qmp_peers),
+	registry_test(qmp_paths),	    cmocka_unit_test(hints),
 	registry_test(running_domains),
 };
 

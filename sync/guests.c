@@ -219,7 +219,7 @@ struct source {
 	int fd;
 	struct stat st;
 	bool packed;
-	char key[64];
+	char key[96];
 };
 
 static void head_digest(const char *p, size_t n, char ret[static DIGEST_HEX])
@@ -253,6 +253,20 @@ static const char *packer_of(int fd)
 	return NULL;
 }
 
+/*
+ * The file under whatever name. Its time of birth tells it from a later one that got the same inode
+ * and, as logs do, begins with the same lines.
+ */
+static void identify(struct source *src)
+{
+	struct statx sx = { .stx_mask = 0 };
+
+	if (statx(src->fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 || !(sx.stx_mask & STATX_BTIME))
+		sx.stx_btime = (struct statx_timestamp){ .tv_sec = 0 };
+	snprintf(src->key, sizeof(src->key), "%jx:%jx:%jx.%" PRIx32, (uintmax_t)src->st.st_dev,
+		 (uintmax_t)src->st.st_ino, (uintmax_t)sx.stx_btime.tv_sec, sx.stx_btime.tv_nsec);
+}
+
 static int open_source(const char *path, struct source *ret, struct err *err)
 {
 	const char *packer;
@@ -271,8 +285,7 @@ static int open_source(const char *path, struct source *ret, struct err *err)
 			       " is known",
 			       path, packer);
 	ret->packed = packer;
-	snprintf(ret->key, sizeof(ret->key), "%jx:%jx", (uintmax_t)ret->st.st_dev,
-		 (uintmax_t)ret->st.st_ino);
+	identify(ret);
 	return 0;
 }
 
@@ -360,9 +373,11 @@ static bool same_file(const struct source *src, const struct progress *p)
 	return strcmp(digest, p->digest) == 0;
 }
 
+/* Only to be compared: of a time beyond the year 2262 whatever is left. */
 static int64_t mtime_ns(const struct stat *st)
 {
-	return st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+	return (int64_t)((uint64_t)st->st_mtim.tv_sec * UINT64_C(1000000000) +
+			 (uint64_t)st->st_mtim.tv_nsec);
 }
 
 static char *progress_text(const struct source *src, uint64_t offset, struct dmlog *d)

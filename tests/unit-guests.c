@@ -3,6 +3,7 @@
 #include "tests/unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -233,6 +234,51 @@ static void scans_are_incremental(void **state)
 	scan(db, glob, &w);
 	assert_all(db, "web 2/1 allowed 2\nweb 2/4 allowed 1\nweb 3/9 blacklisted 1\n");
 	assert_int_equal(w.n, 0);
+	assert_int_equal(findings(db), 0);
+}
+
+/* The second boot of a guest: another log at the same inode, alike for its first lines. */
+static void an_inode_used_again(void **state)
+{
+	static const char text[] = "domid: 1\n%0300d\nUnknown PV product 2 loaded in guest\n"
+				   "PV driver build %d\n";
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(free) char *log = beside(state, "qemu-dm-web.log");
+	CLEANUP(free) char *first = xasprintf(text, 0, 1), *second = xasprintf(text, 0, 2);
+	struct warnings w = { .n = 0 };
+	struct stat before, after;
+
+	append(log, first);
+	assert_int_equal(stat(log, &before), 0);
+	scan(db, log, &w);
+	assert_int_equal(unlink(log), 0);
+	append(log, second);
+	assert_int_equal(stat(log, &after), 0);
+	if (after.st_ino != before.st_ino) {
+		print_message("this file system uses no inode again\n");
+		skip();
+	}
+	scan(db, log, &w);
+	assert_all(db, "web 2/1 allowed 1\nweb 2/2 allowed 1\n");
+}
+
+/* Times that no clock tells are no reason to fail. */
+static void odd_times(void **state)
+{
+	static const time_t times[] = { 15000000000, -1000000000 };
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(free) char *log = beside(state, "qemu-dm-web.log");
+	struct warnings w = { .n = 0 };
+
+	append(log, "Unknown PV product 2 loaded in guest\nPV driver build 1\n");
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		const struct timespec both[2] = { { .tv_sec = times[i] }, { .tv_sec = times[i] } };
+
+		assert_int_equal(utimensat(AT_FDCWD, log, both, 0), 0);
+		scan(db, log, &w);
+		assert_int_equal(scan(db, log, &w).unchanged, 1);
+	}
+	assert_all(db, "web 2/1 allowed 1\n");
 	assert_int_equal(findings(db), 0);
 }
 
@@ -617,6 +663,7 @@ static void running_domains(void **state)
 static const struct CMUnitTest tests[] = {
 	registry_test(records_merge),	    registry_test(no_guest_fills_the_registry),
 	cmocka_unit_test(names_of_files),   registry_test(scans_are_incremental),
+	registry_test(an_inode_used_again), registry_test(odd_times),
 	registry_test(a_late_verdict),	    registry_test(compressed_files),
 	registry_test(packed_by_others),    registry_test(things_that_are_no_logs),
 	registry_test(syslog_of_many),	    registry_test(a_guest_speaks_for_itself),

@@ -77,6 +77,10 @@ static void show_entry(struct out *out, const struct entry *e, const struct verd
 	out_str(out, "publish", entry_publish_name(e->publish));
 	out_str(out, "builds", e->builds);
 	out_str(out, "reason", e->reason);
+	out_list(out, "references");
+	for (size_t i = 0; i < e->n_references; i++)
+		out_str(out, NULL, e->references[i]);
+	out_close(out);
 	out_str(out, "phase", phase);
 	out_time(out, "not_before", e->not_before);
 	out_time(out, "expires", e->expires);
@@ -203,24 +207,18 @@ static int show_node(struct cli *cli, const char *path, bool wanted, struct err 
 	return 0;
 }
 
-/* The pieces of _ranges of P that hold BUILD, as names. */
-static int show_ranges(struct cli *cli, const struct product *p, uint32_t build,
-		       const struct builds *ranges, struct err *err)
+/* The range of P that holds BUILD, as a path, or NULL. The caller frees. */
+static char *range_of(const struct product *p, uint32_t build, const struct builds *ranges)
 {
 	const struct builds_piece *piece;
 	size_t n = ranges ? builds_pieces(ranges, &piece) : 0;
-	int r = 0;
 
-	for (size_t i = 0; i < n && r == 0; i++) {
-		CLEANUP(free) char *path = NULL;
-
-		if (build < piece[i].first || build > piece[i].last)
-			continue;
-		path = xasprintf(NODES_ROOT "/%s/_ranges/%" PRIu32 "-%" PRIu32, p->node,
-				 piece[i].first, piece[i].last);
-		r = show_node(cli, path, true, err);
+	for (size_t i = 0; i < n; i++) {
+		if (build >= piece[i].first && build <= piece[i].last)
+			return xasprintf(NODES_ROOT "/%s/_ranges/%" PRIu32 "-%" PRIu32, p->node,
+					 piece[i].first, piece[i].last);
 	}
-	return r;
+	return NULL;
 }
 
 static const struct blacklist_product *published_of(const struct blacklist *b,
@@ -235,57 +233,51 @@ static const struct blacklist_product *published_of(const struct blacklist *b,
 	return NULL;
 }
 
+/* FOUND: what decides by the full rule as the tree is now, or NULL; it may be anywhere in it. */
 static int show_nodes(struct cli *cli, const struct blacklist *b, const struct product *p,
-		      uint32_t build, struct err *err)
+		      uint32_t build, const char *found, struct err *err)
 {
 	const struct blacklist_product *bp = published_of(b, p);
 	bool leaf = bp && builds_contains(bp->nodes, build);
+	CLEANUP(free) char *plain = xasprintf(NODES_ROOT "/%s/%" PRIu32, p->node, build);
 	CLEANUP(free)
-	char *path = xasprintf(NODES_ROOT "/%s/%" PRIu32, p->node, build);
+	char *negative =
+		xasprintf(NODES_ROOT "/%s/%" PRId64, p->node, (int64_t)build - ((int64_t)1 << 32));
+	CLEANUP(free) char *range = range_of(p, build, bp ? bp->ranges : NULL);
 	int r;
 
 	out_line(cli->out, "Nodes:");
 	out_list(cli->out, "nodes");
-	r = show_node(cli, path, leaf, err);
-	if (r == 0 && build > INT32_MAX) {
-		free(path);
-		path = xasprintf(NODES_ROOT "/%s/%" PRId64, p->node,
-				 (int64_t)build - ((int64_t)1 << 32));
-		r = show_node(cli, path, leaf, err);
-	}
-	if (r == 0)
-		r = show_ranges(cli, p, build, bp ? bp->ranges : NULL, err);
+	r = show_node(cli, plain, leaf, err);
+	if (r == 0 && build > INT32_MAX)
+		r = show_node(cli, negative, leaf, err);
+	if (r == 0 && range)
+		r = show_node(cli, range, true, err);
+	if (r == 0 && found && strcmp(found, plain) != 0 && strcmp(found, negative) != 0 &&
+	    !(range && strcmp(found, range) == 0))
+		r = show_node(cli, found, false, err);
 	out_close(cli->out);
 	return r;
 }
 
 /* The second read of port 0x10, step 5 of the protocol. */
-static int show_answers(struct cli *cli, const struct product *p, uint32_t build, struct err *err)
+static void show_answers(struct out *out, bool full, bool traditional)
 {
-	static const struct {
+	const struct {
 		const char *model;
-		enum lookup_rule rule;
-	} models[] = { { "xenblacklistd", LOOKUP_FULL }, { "traditional", LOOKUP_TRADITIONAL } };
-	struct out *out = cli->out;
+		bool blacklisted;
+	} models[] = { { "xenblacklistd", full }, { "traditional", traditional }, { "qemu", 0 } };
 
 	out_line(out, "A driver reads from port 0x10 after its build:");
 	out_object(out, "answers");
 	for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
-		CLEANUP(lookup_free) struct lookup *l = NULL;
-		unsigned answer;
-		int r = lookup(cli->store, models[i].rule, p->number, build, &l, err);
+		unsigned answer = models[i].blacklisted ? MAGIC_BLACKLISTED : MAGIC;
 
-		if (r < 0)
-			return r;
-		answer = l->blacklisted ? MAGIC_BLACKLISTED : MAGIC;
 		out_line(out, "  %s: 0x%04x, %s", models[i].model, answer,
-			 l->blacklisted ? "blacklisted" : "go on");
+			 models[i].blacklisted ? "blacklisted" : "go on");
 		out_int(out, models[i].model, answer);
 	}
-	out_line(out, "  qemu: 0x%04x, go on", MAGIC);
-	out_int(out, "qemu", MAGIC);
 	out_close(out);
-	return 0;
 }
 
 static int show_enforcement(struct cli *cli, struct err *err)
@@ -324,9 +316,9 @@ static int show_guests(struct cli *cli, const struct product *p, uint32_t build,
 		if (s->build != build)
 			continue;
 		n++;
-		out_line(out, "  %s, from %s to %s, by %s%s", s->guest,
+		out_line(out, "  %s, from %s to %s, %s, by %s%s", s->guest,
 			 time_text(s->first_seen, first), time_text(s->last_seen, last),
-			 sighting_source_name(s->source),
+			 sighting_verdict_name(s->verdict), sighting_source_name(s->source),
 			 sighting_trusted(s->source) ? "" : " (claimed)");
 		out_object(out, NULL);
 		out_str(out, "guest", s->guest);
@@ -366,6 +358,7 @@ static void show_subject(struct out *out, const struct subject *s, uint32_t buil
 static int show_live(struct cli *cli, const struct blacklist *b, const struct product *p,
 		     uint32_t build, struct err *err)
 {
+	CLEANUP(lookup_free) struct lookup *full = NULL, *traditional = NULL;
 	struct err why = { 0 };
 	int r = cli_need(cli, NEED_STORE, &why);
 
@@ -375,10 +368,15 @@ static int show_live(struct cli *cli, const struct blacklist *b, const struct pr
 		return 0;
 	}
 	out_null(cli->out, "xenstore_error");
-	r = show_nodes(cli, b, p, build, err);
+	r = lookup(cli->store, LOOKUP_FULL, p->number, build, &full, err);
 	if (r == 0)
-		r = show_answers(cli, p, build, err);
-	return r == 0 ? show_enforcement(cli, err) : r;
+		r = lookup(cli->store, LOOKUP_TRADITIONAL, p->number, build, &traditional, err);
+	if (r == 0)
+		r = show_nodes(cli, b, p, build, full->path, err);
+	if (r < 0)
+		return r;
+	show_answers(cli->out, full->blacklisted, traditional->blacklisted);
+	return show_enforcement(cli, err);
 }
 
 static int run(struct cli *cli, struct err *err)

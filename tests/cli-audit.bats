@@ -225,6 +225,22 @@ END
   grep -q '^Nodes: not known: ' got.out
 }
 
+@test "explain: what blacklists without being meant to is named" {
+  xb_status 0 add 65535 10..20 --reason a --as-range --id R --reference https://example.org/a --apply
+  xb_status 0 exception add 65535 15 --reason need --owner ops
+  run_json 0 explain 65535 15
+  [ "$(json '.entries[0].references')" = '["https://example.org/a"]' ]
+  [ "$(json '[.blacklisted, .answers.xenblacklistd]')" = '[false,53833]' ]
+  [ "$(json '[.nodes[] | [.path, .wanted, .there]]')" = \
+    '[["/mh/driver-blacklist/experimental/15",false,false],["/mh/driver-blacklist/experimental/_ranges/10-20",false,true]]' ]
+  xb_status 0 explain 65535 15
+  grep -qx '  /mh/driver-blacklist/experimental/_ranges/10-20: there, which is not what the registry means; readable by dom0 and stub domains' got.out
+  xb_status 0 apply
+  xenstore-write /mh/driver-blacklist/_products/65535 elsewhere /mh/driver-blacklist/elsewhere/15 x
+  run_json 0 explain 65535 15
+  [ "$(json '.nodes[1].path')" = '"/mh/driver-blacklist/elsewhere/15"' ]
+}
+
 @test "an ordinary user is told what it may not see" {
   [ "$(id -u)" = 0 ] || skip "only root can become another user"
   local program

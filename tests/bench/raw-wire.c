@@ -2,7 +2,8 @@
 /*
  * The limit that apply and audit are measured against: the bare wire protocol, 64 requests in
  * flight, no transaction, nothing checked but that the daemon said yes. `raw-wire write DIR N`
- * writes N nodes, `raw-wire read DIR N` reads their values and permissions.
+ * writes N nodes, `raw-wire read DIR N` reads their values and permissions, `raw-wire list DIR N`
+ * also the names of their children.
  */
 #include <errno.h>
 #include <sys/socket.h>
@@ -35,18 +36,25 @@ static int dial(void)
 	return fd;
 }
 
-/* Request number I of a run: a write a node, or a read and a question for permissions. */
-static size_t put(char *out, const char *dir, bool reads, uint32_t i)
+/* What is asked of every node. */
+static const struct mode {
+	const char *name;
+	uint32_t types[3], n;
+} modes[] = {
+	{ "write", { XS_WRITE }, 1 },
+	{ "read", { XS_READ, XS_GET_PERMS }, 2 },
+	{ "list", { XS_READ, XS_GET_PERMS, XS_DIRECTORY }, 3 },
+};
+
+/* Request number I of a run. */
+static size_t put(char *out, const char *dir, const struct mode *m, uint32_t i)
 {
-	struct xsd_sockmsg h = { .type = !reads	 ? XS_WRITE
-					 : i % 2 ? XS_GET_PERMS
-						 : XS_READ,
-				 .req_id = i };
+	struct xsd_sockmsg h = { .type = m->types[i % m->n], .req_id = i };
 	char *body = out + sizeof(h);
-	int n = snprintf(body, XENSTORE_PAYLOAD_MAX, "%s/%u", dir, FIRST + (reads ? i / 2 : i)) + 1;
+	int n = snprintf(body, XENSTORE_PAYLOAD_MAX, "%s/%u", dir, FIRST + i / m->n) + 1;
 
 	h.len = (uint32_t)n;
-	if (!reads) {
+	if (h.type == XS_WRITE) {
 		memcpy(body + n, VALUE, strlen(VALUE));
 		h.len += (uint32_t)strlen(VALUE);
 	}
@@ -59,22 +67,24 @@ int main(int argc, char **argv)
 	static char out[WINDOW * MESSAGE_MAX], in[1 << 16];
 	uint32_t sent = 0, done = 0, count;
 	size_t have = 0;
-	bool reads = argc > 1 && strcmp(argv[1], "read") == 0;
+	const struct mode *m = NULL;
 	int fd = dial();
 
-	if (argc != 4 || (!reads && strcmp(argv[1], "write") != 0) || strlen(argv[2]) > 1000 ||
-	    !parse_u32(span_str(argv[3]), &count) || count > UINT32_MAX / 2) {
-		fprintf(stderr, "usage: raw-wire write|read DIR N\n");
+	for (size_t i = 0; argc == 4 && i < ARRAY_SIZE(modes); i++)
+		m = strcmp(argv[1], modes[i].name) == 0 ? &modes[i] : m;
+	if (!m || strlen(argv[2]) > 1000 || !parse_u32(span_str(argv[3]), &count) ||
+	    count > UINT32_MAX / 3) {
+		fprintf(stderr, "usage: raw-wire write|read|list DIR N\n");
 		return 64;
 	}
-	count *= reads ? 2 : 1;
+	count *= m->n;
 	while (done < count) {
 		size_t n = 0, at = 0;
 		ssize_t r;
 
 		if (sent - done <= WINDOW / 2) {
 			while (sent < count && sent - done < WINDOW)
-				n += put(out + n, argv[2], reads, sent++);
+				n += put(out + n, argv[2], m, sent++);
 		}
 		for (size_t w = 0; w < n; w += (size_t)r) {
 			r = write(fd, out + w, n - w);

@@ -4,7 +4,6 @@
  * order of precedence (options, environment, defaults) and the only table of exit statuses.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -43,25 +42,6 @@ struct run {
 	struct store *store;
 	int first; /* index of the verb in argv */
 };
-
-/* Standard streams that the caller closed must not become the registry's descriptors. */
-static void open_standard_streams(void)
-{
-	for (;;) {
-		int fd = open("/dev/null", O_RDWR | O_NOCTTY);
-		int mode;
-
-		if (fd < 0 || fd > STDERR_FILENO) {
-			close_fd(fd);
-			return;
-		}
-		/* Reading a closed stdin and writing a closed stdout stay errors. */
-		mode = fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY;
-		close(fd);
-		if (open("/dev/null", mode | O_NOCTTY) != fd)
-			return;
-	}
-}
 
 static void flush_stdout(void)
 {
@@ -392,7 +372,7 @@ int main(int argc, char **argv)
 	char **rest, *name[] = { "xenblacklist" };
 	int words, n, status = 0;
 
-	open_standard_streams();
+	fill_standard_streams();
 	signal(SIGPIPE, SIG_IGN);
 	atexit(flush_stdout);
 	argp_program_version_hook = print_version;

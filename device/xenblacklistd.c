@@ -212,17 +212,6 @@ static void go_to_background(void)
 	jail_close_others(&ready_pipe, 1);
 }
 
-/* Standard streams that the caller closed must not become the lock, a socket or the registry. */
-static void open_standard_streams(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR | O_NOCTTY);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	close_fd(fd);
-}
-
 static int exit_status(enum err_kind kind)
 {
 	switch (kind) {
@@ -291,7 +280,7 @@ int main(int argc, char **argv)
 	};
 	struct err err;
 
-	open_standard_streams();
+	fill_standard_streams();
 	argv[0] = program_invocation_short_name;
 	argp_parse(&argp, argc, argv, 0, NULL, &a);
 	arg_foreground = a.foreground;

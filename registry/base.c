@@ -5,6 +5,7 @@
 #include "registry/base.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +17,23 @@ static void *must(void *p)
 		abort();
 	}
 	return p;
+}
+
+void fill_standard_streams(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_NOCTTY);
+		int mode;
+
+		if (fd < 0 || fd > STDERR_FILENO) {
+			close_fd(fd);
+			return;
+		}
+		mode = fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY;
+		close(fd);
+		if (open("/dev/null", mode | O_NOCTTY) != fd)
+			return;
+	}
 }
 
 void *xcalloc(size_t n, size_t size)

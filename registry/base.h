@@ -56,6 +56,13 @@ static inline void close_file(FILE *f)
 }
 DEFINE_CLEANUP(FILE *, close_file)
 
+/*
+ * First of all in main(): standard streams that the caller closed must not become the descriptors
+ * of a registry, a lock or a socket. They lead nowhere then; reading the first and writing the
+ * second stay errors.
+ */
+void fill_standard_streams(void);
+
 /* Never NULL: out of memory aborts the process. The caller frees. */
 void *xcalloc(size_t n, size_t size);
 void *xreallocarray(void *p, size_t n, size_t size);

@@ -321,21 +321,22 @@ static int audit_drift(struct audit *a, struct err *err)
 
 /* ---- who looks ---- */
 
-static bool any(const struct enforcements *es, enum enforcer e)
-{
-	for (size_t i = 0; i < es->n; i++)
-		if (es->guest[i].enforcer == e)
-			return true;
-	return false;
-}
-
 /* Published entries that no device model of this host's guests can see. */
 static void audit_unseen(struct audit *a, const struct enforcements *es)
 {
 	const struct entries *list = blacklist_entries(a->blacklist);
-	bool traditional = any(es, ENFORCER_TRADITIONAL);
+	bool asked = false, traditional = false;
 
-	if (!es->n || any(es, ENFORCER_DAEMON))
+	for (size_t i = 0; i < es->n; i++) {
+		const struct enforcement *e = &es->guest[i];
+
+		if (e->enforcer == ENFORCER_DAEMON)
+			return;
+		traditional |= e->enforcer == ENFORCER_TRADITIONAL && !e->unread;
+		/* Of the others only those that have no platform device are no gap. */
+		asked |= e->enforcer == ENFORCER_TRADITIONAL || e->gap;
+	}
+	if (!asked)
 		return;
 	for (size_t i = 0; i < list->n; i++) {
 		const struct entry *e = list->entry[i];

@@ -156,8 +156,18 @@ unenforced domain 9 forgotten'
   xb_status 0 add 3 const:1:5.10 --reason a --id linux --whole-family
   xb_status 0 add 3 9 --reason a --id watched --mode audit
   xb_status 0 apply
+  # A guest that cannot ask is no reason to start anything.
+  domain 5 without hvm qemu_xen
+  xenstore-write /local/domain/0/device-model/5/disable_pf 1
+  [ -z "$(findings 0)" ]
   domain 2 old hvm qemu_xen_traditional
   [ "$(findings 1 | sort)" = $'unseen entry linux\nunseen entry range' ]
+  # In a stub domain it may not read what is for dom0 alone.
+  xenstore-write /local/domain/2/image/device-model-domid 7
+  printf '[publish]\nnode-access = dom0\n' >dom0.conf
+  xb_status 0 apply --config dom0.conf
+  [ "$(XENBLACKLIST_CONFIG=dom0.conf findings 1 | sort)" = $'unenforced domain 2 old\nunseen entry leaf\nunseen entry linux\nunseen entry range' ]
+  xb_status 0 apply
   domain 8 guarded hvm qemu_xen
   guarded 8
   [ -z "$(findings 0)" ]

@@ -77,7 +77,7 @@ static int find_known(struct checker *c, const char *product, const struct subje
 	}
 	r = cli_need(c->cli, NEED_DB_READ, err);
 	if (r == 0)
-		r = subject_find(c->cli, product, &s, err);
+		r = subject_find_current(c->cli, product, &s, err);
 	if (r < 0)
 		return r;
 	GROW(c->known, c->n, c->cap);

@@ -333,6 +333,7 @@ static int add_run(struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	say_dates(cli, a);
+	subject_warn_conflict(cli, &s);
 	e = xcalloc(1, sizeof(*e));
 	fill_entry(e, cli, &s);
 	at = e->not_before != TIME_NONE && e->not_before > cli->now ? e->not_before : cli->now;
@@ -702,6 +703,7 @@ static int exception_add_run(struct cli *cli, struct err *err)
 	if (r < 0)
 		return r;
 	say_dates(cli, a);
+	subject_warn_conflict(cli, &s);
 	x = xcalloc(1, sizeof(*x));
 	*x = (struct exception){
 		.product_id = s.product->id,

@@ -385,7 +385,7 @@ static int run(struct cli *cli, struct err *err)
 	struct verdict v = { 0 };
 	SUBJECT s = { 0 };
 	uint32_t build;
-	int r = subject_find(cli, cli->arg[0], &s, err);
+	int r = subject_find_current(cli, cli->arg[0], &s, err);
 
 	if (r == 0)
 		r = subject_build(cli, &s, cli->arg[1], &build, err);

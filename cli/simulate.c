@@ -391,7 +391,7 @@ static int find(struct simulation *sim, struct subject *s, struct err *err)
 	}
 	r = cli_need(cli, NEED_DB_READ, err);
 	if (r == 0)
-		r = subject_find(cli, cli->arg[0], s, err);
+		r = subject_find_current(cli, cli->arg[0], s, err);
 	if (r < 0)
 		return r;
 	sim->product = s->product->number;

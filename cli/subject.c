@@ -4,6 +4,7 @@
  */
 #include "cli/subject.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define NAME_BYTES_MAX 255
@@ -23,6 +24,36 @@ int subject_find(struct cli *cli, const char *product, struct subject *ret, stru
 		r = product_uses(cli->db, s.product, &s.uses, err);
 	if (r < 0)
 		return r;
+	ret->product = TAKE(s.product);
+	ret->uses = TAKE(s.uses);
+	return 0;
+}
+
+void subject_warn_conflict(struct cli *cli, const struct subject *s)
+{
+	if (s->product->conflict)
+		out_warn(cli->out,
+			 "product '%s' is in conflict with upstream: nothing of it is published "
+			 "(see 'xenblacklist audit')",
+			 s->product->name);
+}
+
+int subject_find_current(struct cli *cli, const char *product, struct subject *ret, struct err *err)
+{
+	SUBJECT s = { 0 };
+	CLEANUP(free) char *number = NULL;
+	int r = subject_find(cli, product, ret, err);
+
+	if (r < 0 || !ret->product->conflict)
+		return r;
+	subject_warn_conflict(cli, ret);
+	number = xasprintf("%" PRIu16, ret->product->number);
+	r = subject_find(cli, number, &s, err);
+	if (r < 0 || s.product->conflict)
+		return r;
+	out_note(cli->out, "number %s is that of product '%s', which is looked at", number,
+		 s.product->name);
+	subject_end(ret);
 	ret->product = TAKE(s.product);
 	ret->uses = TAKE(s.uses);
 	return 0;

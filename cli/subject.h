@@ -16,6 +16,14 @@ struct subject {
 
 /* ERR_USAGE for what can be no name, ERR_NOT_FOUND with a near name; NEED_DB_READ. */
 int subject_find(struct cli *cli, const char *product, struct subject *ret, struct err *err);
+/*
+ * The product that a guest means by that number: for a row in conflict with upstream, which is not
+ * published, the one that has its number now. Says so.
+ */
+int subject_find_current(struct cli *cli, const char *product, struct subject *ret,
+			 struct err *err);
+/* Says so when nothing of it is published because of a conflict. */
+void subject_warn_conflict(struct cli *cli, const struct subject *s);
 void subject_end(struct subject *s);
 #define SUBJECT __attribute__((__cleanup__(subject_end))) struct subject
 

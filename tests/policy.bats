@@ -199,3 +199,31 @@ END
   xb_status 65 plan --config small.conf
   grep -q 'BUDGET: .*total-limit.*100.*--as-range' got.err || { cat got.err && return 1; }
 }
+
+@test "a product in conflict: its entries mean nothing, and its number's owner is looked at" {
+  xb 0 product allocate mine --vendor v --contact c <<<6
+  xb_status 0 add mine 5 --reason local
+  manifest
+  sed -i 's/"products": \[\]/"products": [ { "number": 6, "name": "theirs", "status": "assigned" } ]/
+    s/"version": 1/"version": 2/
+    s/"entries": \[ *\]/"entries": [ { "id": "U", "product": 6, "builds": "9", "mode": "enforce", "reason": "up" } ]/' m.json
+  ORIGIN_DIR=$PWD origin_sign m.json a
+  xb_status 0 sync --from m.json --no-apply
+  local warning="warning: product 'mine' is in conflict with upstream: nothing of it is published (see 'xenblacklist audit')"
+  xb 1 check mine 9 <<END
+blacklisted: U: up
+--
+xenblacklist: check: $warning
+xenblacklist: check: number 6 is that of product 'theirs', which is looked at
+END
+  xb_status 0 check mine 5
+  run_json 0 explain mine 5
+  [ "$(json '[.name, .blacklisted, .entries]')" = '["theirs",false,[]]' ]
+  run_json 0 explain mine 9
+  [ "$(json '[.name, .blacklisted, .entries[0].decides]')" = '["theirs",true,true]' ]
+  xb_status 0 add mine 7 --reason local
+  grep -qxF "xenblacklist: add: $warning" got.err
+  xb_status 0 exception add mine 9 --reason a --owner b
+  grep -qxF "xenblacklist: exception add: $warning" got.err
+  xb_status 1 check 6 9
+}

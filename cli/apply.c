@@ -19,6 +19,7 @@
 #define SECTION "Xenstore"
 #define PLAN_MAGIC "xenblacklist-plan 1"
 #define PLAN_BYTES_MAX (64u << 20)
+#define MANY_NODES 1000 /* in one product: worth a warning */
 
 static void show_progress(void *ctx, size_t done, size_t all)
 {
@@ -47,6 +48,22 @@ int cli_publishable(struct cli *cli, int64_t at, struct err *err)
 	int r = blacklist_load(cli->db, at, &b, err);
 
 	return r < 0 ? r : nodes_desired(b, &o.nodes, &tree, err);
+}
+
+void cli_warn_nodes(struct cli *cli, const struct blacklist *b)
+{
+	const struct blacklist_product *p;
+	size_t n = blacklist_published(b, &p);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t cost = nodes_cost(p[i].nodes);
+
+		if (cost > MANY_NODES)
+			out_warn(cli->out,
+				 "product '%s' has %" PRIu64 " nodes: more than %d in one product "
+				 "make xenstore slow",
+				 p[i].product->name, cost, MANY_NODES);
+	}
 }
 
 /* ---- a plan and its texts ---- */
@@ -343,6 +360,8 @@ static int plan_run(struct cli *cli, struct err *err)
 		return r;
 	show_plan(cli->out, &p, true);
 	show_counts(cli->out, &p, "to add");
+	if (plan_grows(p.plan->plan))
+		cli_warn_nodes(cli, p.blacklist);
 	exceptions_note(cli->out, p.blacklist);
 	r = look_at_impact(cli, &p, false, err);
 	if (r < 0)

@@ -18,6 +18,9 @@ struct apply_options cli_apply_options(struct cli *cli, bool prune);
  */
 int cli_publishable(struct cli *cli, int64_t at, struct err *err);
 
+/* Warns of each product that costs many nodes. */
+void cli_warn_nodes(struct cli *cli, const struct blacklist *b);
+
 /* Carries a plan out, if there is anything to do, and records that in the history. */
 int cli_apply_plan(struct cli *cli, const struct blacklist *b, const struct apply_plan *plan,
 		   bool prune, struct err *err);

@@ -15,7 +15,6 @@
 
 #define SECTION "Blacklist"
 #define REFERENCES_MAX 32
-#define MANY_NODES 1000 /* in one product: worth a warning */
 
 enum {
 	OPT_REASON = 0x100,
@@ -176,9 +175,6 @@ static int check_cost(struct cli *cli, const struct builds *b, const struct entr
 	else
 		out_note(cli->out, "%" PRIu64 " build%s, %" PRIu64 " node%s", count, PLURAL(count),
 			 cost, PLURAL(cost));
-	if (nodes && cost > MANY_NODES)
-		out_warn(cli->out, "more than %d nodes in one product make xenstore slow",
-			 MANY_NODES);
 	return 0;
 }
 
@@ -256,6 +252,8 @@ static int after_change(struct cli *cli, int64_t at, struct impact *i, bool grow
 		r = accept_hits(cli, i, err);
 	if (r < 0)
 		return r;
+	if (a->mode == MODE_ENFORCE && !a->as_range)
+		cli_warn_nodes(cli, after);
 	impact_show(cli, i, after, grows);
 	return impact_policy(cli, i, ACCEPT_HINT, err);
 }

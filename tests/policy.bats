@@ -200,6 +200,21 @@ END
   grep -q 'BUDGET: .*total-limit.*100.*--as-range' got.err || { cat got.err && return 1; }
 }
 
+@test "more than 1000 nodes in one product: a warning, however many entries they are in" {
+  local warning="warning: product 'experimental' has 1200 nodes: more than 1000 in one product make xenstore slow"
+  xb_status 0 add 65535 1..600 --reason a
+  lacks warning got.err
+  xb_status 0 add 65535 1001..1600 --reason b
+  grep -qxF "xenblacklist: add: $warning" got.err
+  xb_status 0 plan
+  grep -qxF "xenblacklist: plan: $warning" got.err
+  xb_status 0 add 65535 5000..6199 --reason c --as-range
+  lacks 'warning' got.err
+  xb_status 0 apply
+  xb_status 0 plan
+  lacks warning got.err
+}
+
 @test "a product in conflict: its entries mean nothing, and its number's owner is looked at" {
   xb 0 product allocate mine --vendor v --contact c <<<6
   xb_status 0 add mine 5 --reason local

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio_ext.h>
 #include <string.h>
@@ -92,10 +93,29 @@ static void watch_stdout(struct out *out)
 		out->write_error = errno;
 }
 
+/*
+ * JSON lets through what a terminal acts upon (U+009B begins a control sequence): it is written as
+ * \uXXXX, which is the same text to whoever parses it.
+ */
 static int print_json(const json_t *root)
 {
-	if (json_dumpf(root, stdout, JSON_INDENT(2)) < 0)
+	CLEANUP(free) char *text = json_dumps(root, JSON_INDENT(2));
+	size_t n = text ? strlen(text) : 0, from = 0;
+
+	if (!text)
 		return -1;
+	for (size_t at = 0; at < n;) {
+		uint32_t c;
+		size_t len = text[at] == '\n' ? 0 : hostile_char(text + at, n - at, &c);
+
+		if (len) {
+			fwrite(text + from, 1, at - from, stdout);
+			fprintf(stdout, "\\u%04" PRIx32, c);
+			from = at + len;
+		}
+		at += len ? len : 1;
+	}
+	fwrite(text + from, 1, n - from, stdout);
 	return putchar('\n') == EOF ? -1 : 0;
 }
 

@@ -184,12 +184,13 @@ bool parse_number(struct span s, uint64_t max, uint64_t *ret)
 	return parse_decimal(s, max, ret);
 }
 
-/* Length of the well-formed UTF-8 sequence at p, or 0. */
-static size_t utf8_sequence(const unsigned char *p, size_t n)
+/* Length of the well-formed UTF-8 sequence at p and its character, or 0. */
+static size_t utf8_sequence(const unsigned char *p, size_t n, uint32_t *ret)
 {
 	size_t len;
 	uint32_t c, least;
 
+	*ret = p[0];
 	if (p[0] < 0x80)
 		return 1;
 	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
@@ -216,15 +217,17 @@ static size_t utf8_sequence(const unsigned char *p, size_t n)
 	}
 	if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
 		return 0;
+	*ret = c;
 	return len;
 }
 
 bool utf8_valid(const char *p, size_t n)
 {
 	const unsigned char *u = (const unsigned char *)p;
+	uint32_t c;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_sequence(u + i, n - i);
+		size_t len = utf8_sequence(u + i, n - i, &c);
 
 		if (!len)
 			return false;
@@ -235,22 +238,20 @@ bool utf8_valid(const char *p, size_t n)
 
 /*
  * Characters that a terminal acts upon or that reorder what a reader sees: C0, DEL, C1, and the
- * bidirectional and invisible format characters (Unicode U+200B-U+200F, U+2028-U+202E,
+ * bidirectional and invisible format characters (Unicode U+061C, U+200B-U+200F, U+2028-U+202E,
  * U+2060-U+206F, U+FEFF).
  */
-static bool is_hostile(const unsigned char *p, size_t len)
+static bool is_hostile(uint32_t c)
 {
-	if (len == 1)
-		return p[0] < 0x20 || p[0] == 0x7f || p[0] == '\\';
-	if (len == 2)
-		return p[0] == 0xc2 && p[1] < 0xa0;
-	if (len != 3)
-		return false;
-	if (p[0] == 0xe2 && p[1] == 0x80)
-		return (p[2] >= 0x8b && p[2] <= 0x8f) || (p[2] >= 0xa8 && p[2] <= 0xae);
-	if (p[0] == 0xe2 && p[1] == 0x81)
-		return p[2] >= 0xa0 && p[2] <= 0xaf;
-	return p[0] == 0xef && p[1] == 0xbb && p[2] == 0xbf;
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+size_t hostile_char(const char *p, size_t n, uint32_t *ret)
+{
+	size_t len = utf8_sequence((const unsigned char *)p, n, ret);
+
+	return len && is_hostile(*ret) ? len : 0;
 }
 
 char *escape_bytes(const char *p, size_t n)
@@ -261,9 +262,10 @@ char *escape_bytes(const char *p, size_t n)
 	size_t used = 0;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_sequence(u + i, n - i);
+		uint32_t c;
+		size_t len = utf8_sequence(u + i, n - i, &c);
 		size_t step = len ? len : 1;
-		bool raw = len && !is_hostile(u + i, len);
+		bool raw = len && c != '\\' && !is_hostile(c);
 
 		for (size_t k = i; k < i + step; k++) {
 			if (raw) {

@@ -112,11 +112,13 @@ bool parse_number(struct span s, uint64_t max, uint64_t *ret);
 bool utf8_valid(const char *p, size_t n);
 
 /*
- * Bytes from outside made safe for a terminal or a log: control characters (C0, DEL, C1),
- * malformed UTF-8 and the backslash become \xNN. The caller frees.
+ * Bytes from outside made safe for a terminal or a log: control characters (C0, DEL, C1), invisible
+ * and reordering ones, malformed UTF-8 and the backslash become \xNN. The caller frees.
  */
 char *escape_bytes(const char *p, size_t n);
 char *escape_text(const char *s);
+/* Length of the control, invisible or reordering character at P, 0 when there is another. */
+size_t hostile_char(const char *p, size_t n, uint32_t *ret);
 
 /* Seconds since 1970 UTC. TIME_NONE stands for "no limit" / "never". */
 #define TIME_NONE INT64_MIN

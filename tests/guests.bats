@@ -92,6 +92,16 @@ END
   grep -q '3 log files, 0 of them unchanged, 2 unreadable' got.err
 }
 
+@test "no byte from outside acts upon a terminal, also not in JSON" {
+  hostile=$(printf 'a\302\233[2J\342\200\256b\330\234c\303\251')
+  xenstore-write /local/domain/5/name "$hostile" /local/domain/5/drivers/0 'XenProject XENBUS 9.1.0'
+  xb_status 0 guests --scan
+  grep -qF 'a\xc2\x9b[2J\xe2\x80\xaeb\xd8\x9ccé' got.out
+  run_json 0 guests
+  grep -qF 'a\u009b[2J\u202eb\u061ccé' out.json
+  [ "$(jq -r '.sightings[0].guest' out.json)" = "$hostile" ]
+}
+
 @test "observing is no change: no history, no generation, an intact registry" {
   log qemu-dm-web.log traditional-many
   run_json 0 history

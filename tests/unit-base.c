@@ -82,6 +82,9 @@ static void escaping(void **state)
 		{ "overlong \xc0\xaf", "overlong \\xc0\\xaf" },
 		{ "surrogate \xed\xa0\x80", "surrogate \\xed\\xa0\\x80" },
 		{ "bidi \xe2\x80\xae", "bidi \\xe2\\x80\\xae" },
+		{ "arabic \xd8\x9b mark \xd8\x9c", "arabic \xd8\x9b mark \\xd8\\x9c" },
+		{ "unseen \xe2\x80\x8b\xe2\x81\xa0\xef\xbb\xbf",
+		  "unseen \\xe2\\x80\\x8b\\xe2\\x81\\xa0\\xef\\xbb\\xbf" },
 	};
 
 	(void)state;

@@ -118,6 +118,7 @@ int packet_recv(int fd, struct packet *ret, int *ret_fd)
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf),
 	};
+	unsigned char flag;
 	ssize_t n;
 	int got;
 
@@ -131,6 +132,9 @@ int packet_recv(int fd, struct packet *ret, int *ret_fd)
 		close_fd(got);
 		return -1; /* also the end of file: a packet of nothing */
 	}
+	/* A byte that is no bool must not be looked at as one. */
+	memcpy(&flag, &ret->flag, 1);
+	ret->flag = flag != 0;
 	ret->name[PACKET_NAME_MAX - 1] = '\0';
 	ret->text[n == (ssize_t)sizeof(*ret) ? PACKET_TEXT_MAX - 1
 					     : (size_t)n - offsetof(struct packet, text)] = '\0';

@@ -229,6 +229,7 @@ times() { # COUNT PATTERN
   eventually times 1 'build 7: blacklisted'
   grep -q "domain 5 ('web'): .x1b\[31mevil.x0a\$" log
   lacks "unknown, so" log
+  grep -q "domain 5 ('web'): unplug 0x0 refused\$" log
 }
 
 @test "the name of a domain and its uuid are hostile text" {

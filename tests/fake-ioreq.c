@@ -195,6 +195,9 @@ static void be_evil(struct ioreq_server *s, const char *word)
 		packet_send(fd, &m, fd);
 		m.kind = PACKET_DOMAIN;
 		packet_send(fd, &m, -1);
+		m.kind = PACKET_UNPLUG;
+		memset(&m.flag, 0x7e, 1); /* no bool; what sanitizers see */
+		packet_send(fd, &m, -1);
 	}
 }
 

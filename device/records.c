@@ -22,8 +22,12 @@ int record_write(const char *run_dir, const struct record *r, struct err *err)
 {
 	CLEANUP(free) char *path = xasprintf("%s/%u.server", run_dir, r->domid);
 	CLEANUP(free) char *temporary = xasprintf("%s/%u.server.new", run_dir, r->domid);
-	FILE *f = fopen(temporary, "we");
+	int fd;
+	FILE *f;
 
+	unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f)
 		return err_set(err, ERR_CREATE, "cannot create '%s': %s", temporary,
 			       strerror(errno));
@@ -43,7 +47,8 @@ void record_remove(const char *run_dir, uint16_t domid)
 
 static bool record_read(const char *path, struct record *ret)
 {
-	CLEANUP(close_file) FILE *f = fopen(path, "re");
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	CLEANUP(close_file) FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	bool found = false;
 	char line[128];
 

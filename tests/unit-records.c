@@ -101,6 +101,31 @@ static void survives_damage(void **state)
 	assert_int_equal(record_each("/nonexistent/dir", collect, &f, &err), -ERR_IO);
 }
 
+/* What is no file of ours is neither waited for nor followed. */
+static void survives_strangers(void **state)
+{
+	const struct record r = { .domid = 8, .server = 3 };
+	CLEANUP(free) char *fifo = xasprintf("%s/6.server", dir);
+	CLEANUP(free) char *link = xasprintf("%s/7.server", dir);
+	CLEANUP(free) char *half = xasprintf("%s/8.server.new", dir);
+	struct found f = { 0 };
+	struct err err;
+
+	(void)state;
+	put("notes", "server 1\n");
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(symlink("notes", link), 0);
+	assert_int_equal(symlink("notes", half), 0);
+	alarm(60);
+	assert_false(record_guarded(dir, 6));
+	assert_int_equal(record_write(dir, &r, &err), 0);
+	assert_int_equal(record_each(dir, collect, &f, &err), 0);
+	alarm(0);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.record[0].domid, 8);
+	assert_true(access(fifo, F_OK) < 0 && access(link, F_OK) < 0);
+}
+
 /* The lock is held as long as one of the processes that inherited it lives. */
 static void locks_together(void **state)
 {
@@ -132,6 +157,7 @@ static void locks_together(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(remembers, make_dir, remove_dir),
 	cmocka_unit_test_setup_teardown(survives_damage, make_dir, remove_dir),
+	cmocka_unit_test_setup_teardown(survives_strangers, make_dir, remove_dir),
 	cmocka_unit_test_setup_teardown(locks_together, make_dir, remove_dir),
 };
 UNIT_MAIN(tests)

@@ -869,21 +869,22 @@ static void destroy_leftover(void *ctx, const struct record *r)
 	destroy_server(s, r->domid, r->server);
 }
 
+/* Told to stop, it stops when no domain waits any more for what an earlier one left behind. */
 static int run(struct supervisor *s, struct err *err)
 {
-	int r = record_lock(s->o->run_dir, &s->lock, err);
+	int r = open_signals(err);
 
+	if (r < 0)
+		return r;
+	s->signals = r;
 	raise_descriptors();
+	r = record_lock(s->o->run_dir, &s->lock, err);
 	if (r == 0)
 		r = ioreq_host_open(&s->host, err);
 	if (r == 0)
 		r = record_each(s->o->run_dir, destroy_leftover, s, err);
 	if (r < 0)
 		return r;
-	r = open_signals(err);
-	if (r < 0)
-		return r;
-	s->signals = r;
 	while (!s->stop) {
 		for (enum helper_kind k = 0; k < HELPERS; k++)
 			if (!s->helper[k].pid && now_ms() >= s->helper[k].at)

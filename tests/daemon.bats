@@ -181,6 +181,23 @@ times() { # COUNT PATTERN
   [ ! -e xen/5.server ]
 }
 
+@test "told to stop while it ends what was left behind, it leaves nothing behind" {
+  mkdir run
+  for n in 5 6 7; do
+    touch xen/$n.domain xen/$n.server xen/$n.slow
+    echo "server 1" >run/$n.server
+  done
+  "$BUILDDIR/tests/live-daemon" -fv --user nobody --run-directory run 2>log 3>&- &
+  daemon=$!
+  eventually grep -q "left behind in domain" log
+  kill "$daemon"
+  wait "$daemon"
+  for n in 5 6 7; do
+    [ ! -e xen/$n.server ]
+    [ ! -e run/$n.server ]
+  done
+}
+
 @test "a process that does not leave is ended" {
   domain 5 web
   daemon_start

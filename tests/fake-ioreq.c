@@ -2,7 +2,7 @@
 /*
  * Stands in for device/ioreq.c, and for the jail, where there is no hypervisor, so that the whole
  * xenblacklistd runs in a sandbox. In the directory $XB_FAKE_XEN, N.domain says that domain N
- * exists, N.server that it has our server, N.in is a fifo with port accesses ("w 12 2 65535",
+ * exists, N.server that it has our server, N.slow that it takes a while to end that, N.in is a fifo with port accesses ("w 12 2 65535",
  * "r 10 2": port hexadecimal, width, value), N.out gets what is read. A process that was taken over
  * by its guest is played by the words flood, mute, nonsense and stay.
  */
@@ -92,8 +92,10 @@ bool ioreq_domain_alive(struct ioreq_host *h, uint16_t domid)
 int ioreq_destroy(struct ioreq_host *h, uint16_t domid, ioreq_id id, ioreq_handler *handler,
 		  void *ctx, struct err *err)
 {
-	CLEANUP(free) char *server = path_of(domid, "server");
+	CLEANUP(free) char *server = path_of(domid, "server"), *slow = path_of(domid, "slow");
 
+	if (access(slow, F_OK) == 0)
+		sleep(1);
 	(void)h;
 	(void)id;
 	(void)handler;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "device/platform.h"
 #include "device/records.h"
 
 const char *enforcer_name(enum enforcer e)
@@ -35,7 +36,7 @@ void enforcements_free(struct enforcements *es)
 
 /* What xenstore says of one domain. */
 struct domain_facts {
-	char *type, *model, *disabled, *old_disabled, *stub;
+	char *type, *model, *disabled, *old_disabled, *stub, *pid;
 };
 
 static void domain_facts_end(struct domain_facts *f)
@@ -45,6 +46,7 @@ static void domain_facts_end(struct domain_facts *f)
 	free(f->disabled);
 	free(f->old_disabled);
 	free(f->stub);
+	free(f->pid);
 }
 
 static int read_facts(struct store *s, uint32_t id, struct domain_facts *f, struct err *err)
@@ -62,6 +64,9 @@ static int read_facts(struct store *s, uint32_t id, struct domain_facts *f, stru
 	if (r == 0)
 		r = store_text(s, &f->stub, err,
 			       "/local/domain/%" PRIu32 "/image/device-model-domid", id);
+	if (r == 0)
+		r = store_text(s, &f->pid, err,
+			       "/local/domain/%" PRIu32 "/image/device-model-pid", id);
 	return r;
 }
 
@@ -76,7 +81,8 @@ static void judge(const struct domain_facts *f, bool guarded, bool dom0_only, st
 {
 	bool stub = *f->stub && strcmp(f->stub, "0") != 0;
 
-	if (strcmp(f->disabled, "1") == 0 || strcmp(f->old_disabled, "1") == 0) {
+	if (strcmp(f->disabled, "1") == 0 || strcmp(f->old_disabled, "1") == 0 ||
+	    platform_lacking(f->pid)) {
 		set(e, ENFORCER_NONE, false, "it has no platform device, so no driver can ask");
 	} else if (guarded) {
 		set(e, ENFORCER_DAEMON, false, "a process of xenblacklistd answers for it");

@@ -13,6 +13,7 @@
 
 #include "device/mirror.h"
 #include "device/packet.h"
+#include "device/platform.h"
 #include "device/rules.h"
 #include "sync/nodes.h"
 #include "sync/store.h"
@@ -80,31 +81,6 @@ static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, c
 	return read_text(k, path, ret, err);
 }
 
-/*
- * libxl tells a QEMU of today by its machine type alone that there is to be no platform device:
- * "xenfv" has one, "pc,accel=xen" has not.
- */
-static bool lacks_platform(const char *pid)
-{
-	CLEANUP(free) char *path = NULL, *arg = NULL;
-	CLEANUP(close_file) FILE *f = NULL;
-	bool lacks = false;
-	size_t size = 0;
-	uint32_t number;
-
-	if (!parse_u32(span_str(pid), &number))
-		return false;
-	path = xasprintf("/proc/%" PRIu32 "/cmdline", number);
-	f = fopen(path, "re");
-	while (f && getdelim(&arg, &size, '\0', f) > 0) {
-		if (strncmp(arg, "xen-platform", 12) == 0)
-			return false;
-		if (strncmp(arg, "pc,accel=xen", 12) == 0 || strncmp(arg, "q35,accel=xen", 13) == 0)
-			lacks = true;
-	}
-	return lacks;
-}
-
 /* Why a domain is not to be guarded, or NULL. Borrowed. */
 static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct err *err)
 {
@@ -127,7 +103,7 @@ static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct er
 	else if (strcmp(model, "qemu_xen_traditional") == 0)
 		*ret = "its device model looks for itself";
 	else if (strcmp(disabled, "1") == 0 || strcmp(old_disabled, "1") == 0 ||
-		 lacks_platform(pid))
+		 platform_lacking(pid))
 		*ret = "it has no platform device";
 	return 0;
 }

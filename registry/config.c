@@ -18,7 +18,6 @@
 
 enum value_kind {
 	VALUE_TEXT,   /* any text, may be empty */
-	VALUE_URL,    /* https://... or empty */
 	VALUE_WORDS,  /* separated by spaces; a key given again adds */
 	VALUE_NUMBER, /* u32 in min..max */
 	VALUE_SIZE,   /* u64 bytes in min..max, with an optional KiB, MiB or GiB */
@@ -32,21 +31,24 @@ struct key {
 	size_t n_offset; /* VALUE_WORDS: of its count */
 	uint64_t min, max;
 	const char *no, *yes; /* VALUE_CHOICE */
+	const char *prefix;   /* VALUE_TEXT, VALUE_WORDS: what is not empty begins with it */
 };
 
 #define AT(member) offsetof(struct config, member)
 
 static const struct key keys[] = {
-	{ "upstream", "url", VALUE_URL, .offset = AT(upstream_url) },
-	{ "upstream", "mirrors", VALUE_WORDS, .offset = AT(mirrors), .n_offset = AT(n_mirrors) },
+	{ "upstream", "url", VALUE_TEXT, .offset = AT(upstream_url), .prefix = "https://" },
+	{ "upstream", "mirrors", VALUE_WORDS, .offset = AT(mirrors), .n_offset = AT(n_mirrors),
+	  .prefix = "https://" },
 	{ "upstream", "keys", VALUE_TEXT, .offset = AT(keys_dir) },
 	{ "upstream", "threshold", VALUE_NUMBER, .offset = AT(threshold), .min = 1, .max = 64 },
 	{ "upstream", "ca-file", VALUE_TEXT, .offset = AT(ca_file) },
-	{ "upstream", "pinned-public-key", VALUE_TEXT, .offset = AT(pinned_public_key) },
+	{ "upstream", "pinned-public-key", VALUE_TEXT, .offset = AT(pinned_public_key),
+	  .prefix = "sha256//" },
 	{ "upstream", "max-size", VALUE_SIZE, .offset = AT(max_size), .min = 1, .max = 1u << 30 },
 	{ "upstream", "timeout", VALUE_NUMBER, .offset = AT(timeout), .min = 1, .max = 86400 },
 	{ "upstream", "retries", VALUE_NUMBER, .offset = AT(retries), .min = 0, .max = 100 },
-	{ "header", "url", VALUE_URL, .offset = AT(header_url) },
+	{ "header", "url", VALUE_TEXT, .offset = AT(header_url), .prefix = "https://" },
 	{ "publish", "node-access", VALUE_CHOICE, .offset = AT(nodes_dom0_only), .no = "all",
 	  .yes = "dom0" },
 	{ "publish", "expand-limit", VALUE_NUMBER, .offset = AT(expand_limit), .min = 1,
@@ -136,10 +138,19 @@ static bool parse_size(const char *text, uint64_t max, uint64_t *ret)
 	return true;
 }
 
-static void add_words(struct config *c, const struct key *k, const char *value)
+static bool has_prefix(struct reading *in, const struct key *k, const char *value)
 {
-	char ***words = (char ***)((char *)c + k->offset);
-	size_t *n = (size_t *)((char *)c + k->n_offset);
+	if (!*value || !k->prefix || strncmp(value, k->prefix, strlen(k->prefix)) == 0)
+		return true;
+	fail(in, "%s '%s' does not begin with %s", k->name, value, k->prefix);
+	return false;
+}
+
+/* False after an error. */
+static bool add_words(struct reading *in, const struct key *k, const char *value)
+{
+	char ***words = (char ***)((char *)in->config + k->offset);
+	size_t *n = (size_t *)((char *)in->config + k->n_offset);
 
 	for (;;) {
 		size_t len;
@@ -147,9 +158,11 @@ static void add_words(struct config *c, const struct key *k, const char *value)
 		value += strspn(value, " \t");
 		len = strcspn(value, " \t");
 		if (!len)
-			return;
+			return true;
 		*words = xreallocarray(*words, *n + 1, sizeof(**words));
 		(*words)[(*n)++] = xstrndup(value, len);
+		if (!has_prefix(in, k, (*words)[*n - 1]))
+			return false;
 		value += len;
 	}
 }
@@ -160,17 +173,14 @@ static int take(struct reading *in, const struct key *k, const char *value)
 	uint64_t number;
 
 	switch (k->kind) {
-	case VALUE_URL:
-		if (*value && strncmp(value, "https://", 8) != 0)
-			return fail(in, "%s '%s' does not begin with https://", k->name, value);
-		/* fall through */
 	case VALUE_TEXT:
+		if (!has_prefix(in, k, value))
+			return 0;
 		free(*(char **)member);
 		*(char **)member = xstrdup(value);
 		return 1;
 	case VALUE_WORDS:
-		add_words(in->config, k, value);
-		return 1;
+		return add_words(in, k, value);
 	case VALUE_NUMBER:
 		if (!parse_number(span_str(value), k->max, &number) || number < k->min)
 			return fail(in, "%s '%s' is not a number from %" PRIu64 " to %" PRIu64,

@@ -37,6 +37,9 @@ END
 
 @test "bad values" {
   config_error $'[upstream]\nurl = http://x/\n' "2: url 'http://x/' does not begin with https://"
+  config_error $'[upstream]\nmirrors = https://x/ http://y/\n' "2: mirrors 'http://y/' does not begin with https://"
+  config_error $'[upstream]\npinned-public-key = abc=\n' \
+    "2: pinned-public-key 'abc=' does not begin with sha256//"
   config_error $'[upstream]\nthreshold = 0\n' "2: threshold '0' is not a number from 1 to 64"
   config_error $'[upstream]\ntimeout = soon\n' "2: timeout 'soon' is not a number from 1 to 86400"
   config_error $'[upstream]\nretries = -1\n' "2: retries '-1' is not a number from 0 to 100"

@@ -286,7 +286,7 @@ const struct verb verb_import = {
 	.section = SECTION,
 	.name = "import",
 	.args_doc = "FILE",
-	.summary = "take products from Xen's pvdrivers.h or a signed manifest",
+	.summary = "take Xen's pvdrivers.h, or a signed manifest",
 	.help = "A header adds products on free numbers; one that contradicts the registry is refused "
 		"as a whole. A manifest passes the same gates as in 'sync --from', and nothing is "
 		"applied.",
@@ -463,7 +463,7 @@ const struct verb verb_export = {
 	.section = SECTION,
 	.name = "export",
 	.args_doc = "",
-	.summary = "write the registry as a header, manifest, table or page",
+	.summary = "write the registry in another format",
 	.needs = NEED_DB_READ,
 	.options = export_options,
 	.option = export_option,

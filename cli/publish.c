@@ -73,7 +73,7 @@ const struct verb verb_publish = {
 	.section = "Registry",
 	.name = "publish",
 	.args_doc = "DIR --expires DATE",
-	.summary = "write the directory that a web server offers to all hosts",
+	.summary = "write the directory that a web server offers",
 	.help = "DIR gets manifest.json, pvdrivers.h, registry.csv and index.html, all of them or "
 		"none. The manifest's version rises only when its content or its dates change. Sign "
 		"it with the line that is printed, then copy the directory to any static web server.",

@@ -376,3 +376,16 @@ END
   xb_status 0 product update 3 --node elsewhere
   xb_status 0 product update 3 --node linux
 }
+
+@test "the examples of xenblacklist-encoding(7) print what stands there" {
+  local line
+  xenblacklist() { xb_run "$@"; }
+  sed -n '/^\.Sh EXAMPLES/,$p' "$SRCDIR/data/man/xenblacklist-encoding.7" | sed '/^\./d; /:$/d' >want
+  while IFS= read -r line; do
+    [[ $line == '$ '* ]] || continue
+    echo "$line"
+    eval "${line#??}" 2>&1
+  done <want >got
+  diff -u want got
+  [ "$(grep -c '^\$ ' got)" = 3 ]
+}

@@ -51,9 +51,10 @@ setup() {
 
 @test "lines of the help fit a terminal" {
   xb_status 0 help
-  [ -z "$(awk 'length > 79' got.out)" ]
-  # argp breaks a line that is too long.
-  [ -z "$(sed -n '/^Registry:/,/^.xenblacklist help/p' got.out | grep '^[a-z]')" ]
+  [ -z "$(awk 'length > 80' got.out)" ]
+  # One line a verb: what argp broke goes on in the first column.
+  sed -i '1,/^Registry:/d' got.out
+  lacks '^[a-z]' got.out
 }
 
 @test "every schema is one, and belongs to a verb" {

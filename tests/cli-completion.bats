@@ -44,3 +44,14 @@ words() {
   [ "$(words remove XSA)" = 'XSA-1 ' ]
   [ "$(words --color a)" = 'always auto ' ]
 }
+
+@test "a name is a word, not a command, and half a name is none" {
+  local name
+  # shellcheck disable=SC2016
+  for name in 'pwn$(touch${IFS}pwned)' 'pwn`touch${IFS}pwned`' 'pwn two' 'pwn{a,b}' 'pwn-1'; do
+    xb_run product allocate "$name" --vendor v --contact c -q
+  done
+  [ "$(words product show pwn)" = 'pwn-1 ' ]
+  [ "$(words check pwn)" = 'pwn-1 ' ]
+  [ ! -e pwned ]
+}

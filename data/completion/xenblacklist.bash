@@ -30,6 +30,16 @@ _xenblacklist_options() {
   xenblacklist $1 --help 2>/dev/null | grep -oE '(^|[ ,])--[a-z][a-z-]*=?' | tr -d ' ,' | sort -u
 }
 
+# Of the lines on stdin, which others have written (names come with manifests and headers), the plain
+# words that begin with $1. compgen -W would expand them all, and run what stands in "$(...)".
+_xenblacklist_plain() {
+  local word
+  COMPREPLY=()
+  while IFS= read -r word; do
+    [[ $word != "$1"* || ! $word =~ ^[A-Za-z0-9._:+@-]+$ ]] || COMPREPLY+=("$word")
+  done
+}
+
 _xenblacklist() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb verbs
   COMPREPLY=()
@@ -62,15 +72,14 @@ _xenblacklist() {
   help) mapfile -t COMPREPLY < <(compgen -W "$(cut -d ' ' -f 1 <<<"$verbs" | sort -u)" -- "$cur") ;;
   import | verify | publish) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
   'encoding show')
-    mapfile -t COMPREPLY < <(compgen -W "$(xenblacklist encoding list -q 2>/dev/null |
-      sed '1d; s/ .*//')" -- "$cur")
+    _xenblacklist_plain "$cur" < <(xenblacklist encoding list -q 2>/dev/null | sed '1d; s/ .*//')
     ;;
   product\ * | encode | decode | add | list | check | explain | simulate | history | 'exception add' | 'exception list')
-    mapfile -t COMPREPLY < <(compgen -W "$(xenblacklist product list -q 2>/dev/null |
-      sed -n '/^$/q; 2,$s/^ *[0-9]* *\([^ ]*\).*/\1/p')" -- "$cur")
+    _xenblacklist_plain "$cur" < <(xenblacklist product list -q 2>/dev/null |
+      awk 'NR == 1 { a = index($0, "NAME"); n = index($0, "STATUS") - a; next }
+        /^$/ { exit } { name = substr($0, a, n); sub(/ +$/, "", name); print name }')
     ;;
-  remove) mapfile -t COMPREPLY < <(compgen -W "$(xenblacklist list -q 2>/dev/null |
-    sed -n '/^$/q; 2,$s/ .*//p')" -- "$cur") ;;
+  remove) _xenblacklist_plain "$cur" < <(xenblacklist list -q 2>/dev/null | sed -n '/^$/q; 2,$s/ .*//p') ;;
   esac
 }
 

@@ -65,8 +65,8 @@ static int read_facts(struct store *s, uint32_t id, struct domain_facts *f, stru
 		r = store_text(s, &f->stub, err,
 			       "/local/domain/%" PRIu32 "/image/device-model-domid", id);
 	if (r == 0)
-		r = store_text(s, &f->pid, err,
-			       "/local/domain/%" PRIu32 "/image/device-model-pid", id);
+		r = store_text(s, &f->pid, err, "/local/domain/%" PRIu32 "/image/device-model-pid",
+			       id);
 	return r;
 }
 

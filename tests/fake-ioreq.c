@@ -2,9 +2,10 @@
 /*
  * Stands in for device/ioreq.c, and for the jail, where there is no hypervisor, so that the whole
  * xenblacklistd runs in a sandbox. In the directory $XB_FAKE_XEN, N.domain says that domain N
- * exists, N.server that it has our server, N.slow that it takes a while to end that, N.in is a fifo with port accesses ("w 12 2 65535",
- * "r 10 2": port hexadecimal, width, value), N.out gets what is read. A process that was taken over
- * by its guest is played by the words flood, mute, nonsense and stay.
+ * exists, N.server that it has our server, N.slow that it takes a while to end that, N.in is a fifo
+ * with port accesses ("w 12 2 65535", "r 10 2": port hexadecimal, width, value), N.out gets what is
+ * read. A process that was taken over by its guest is played by the words flood, mute, nonsense and
+ * stay.
  */
 #include "device/ioreq.h"
 

@@ -423,9 +423,10 @@ static int stale(struct span saved, struct span now, const char *file, struct er
 	static const struct {
 		const char *key, *what;
 	} parts[] = {
-		{ "registry", "the registry has changed" },
-		{ "generation", "the registry has changed" },
 		{ "manifest", "another manifest was taken" },
+		{ "generation", "the registry has changed" },
+		{ "registry",
+		  "what is to be published has changed (by a date or the configuration)" },
 		{ "xenstore", "xenstore has changed" },
 	};
 

@@ -337,6 +337,19 @@ xenblacklist: apply: STALE: the registry has changed since plan 'p.plan' was mad
 END
 }
 
+@test "a plan is stale when a date has come, or the configuration is another" {
+  xb_status 0 add 65535 5 --reason a --expires +1d
+  xb_status 0 plan --out p.plan
+  XB_NOW='2026-11-22 12:00:00' xb 65 apply --plan p.plan <<'END'
+--
+xenblacklist: apply: STALE: what is to be published has changed (by a date or the configuration) since plan 'p.plan' was made, make a new one
+END
+  printf '[publish]\nnode-access = dom0\n' >dom0.conf
+  xb_status 65 apply --plan p.plan --config dom0.conf
+  grep -q 'STALE: what is to be published has changed' got.err
+  xb_status 0 apply --plan p.plan
+}
+
 @test "drift: missing, foreign, wrong access, wrong value, wrong spelling" {
   xb_status 0 add 65535 1..4 --reason a --apply
   xenstore-rm /mh/driver-blacklist/experimental/1

@@ -365,6 +365,40 @@ static int accept_impact(struct pull *p, struct err *err)
 	return r;
 }
 
+#define BEGINNINGS_MAX 64
+
+/* On each of the next dates on which an entry begins: no apply is to fail then. */
+static int check_beginnings(struct pull *p, const struct entries *es, const struct nodes_options *o,
+			    struct err *err)
+{
+	int64_t at = db_now(p->db);
+	int r = 0;
+
+	for (int n = 0; n < BEGINNINGS_MAX && r == 0; n++) {
+		CLEANUP(blacklist_free) struct blacklist *b = NULL;
+		CLEANUP(tree_free) struct tree *tree = NULL;
+		int64_t next = TIME_NONE;
+		char date[TIME_TEXT_MAX];
+
+		for (size_t i = 0; i < es->n; i++) {
+			int64_t begins = es->entry[i]->not_before;
+
+			if (begins != TIME_NONE && begins > at &&
+			    (next == TIME_NONE || begins < next))
+				next = begins;
+		}
+		if (next == TIME_NONE)
+			return 0;
+		at = next;
+		r = blacklist_load(p->db, at, &b, err);
+		if (r == 0)
+			r = nodes_desired(b, o, &tree, err);
+		if (r < 0)
+			err_wrap(err, "from %s on", time_text(at, date));
+	}
+	return r;
+}
+
 /* What could not be published later must not be taken now. */
 static int check_outcome(struct pull *p, struct err *err)
 {
@@ -376,7 +410,8 @@ static int check_outcome(struct pull *p, struct err *err)
 	CLEANUP(tree_free) struct tree *tree = NULL;
 	int r = blacklist_load(p->db, db_now(p->db), &b, err);
 
-	if (r < 0 || (r = nodes_desired(b, &o, &tree, err)) < 0)
+	if (r < 0 || (r = nodes_desired(b, &o, &tree, err)) < 0 ||
+	    (r = check_beginnings(p, blacklist_entries(b), &o, err)) < 0)
 		return r;
 	return check_impact(p, b, err);
 }

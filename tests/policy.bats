@@ -215,6 +215,21 @@ END
   lacks warning got.err
 }
 
+@test "a manifest whose entries cannot be published once they begin is not taken" {
+  manifest
+  sed -i 's/"version": 1/"version": 2/
+    s/"entries": \[ *\]/"entries": [ { "id": "U", "product": 65535, "builds": "1..10", "mode": "enforce", "reason": "up", "not_before": "2026-12-01T00:00:00Z" } ]/' m.json
+  ORIGIN_DIR=$PWD origin_sign m.json a
+  printf '[publish]\nexpand-limit = 9\n' >>empty.conf
+  xb 65 sync --from m.json --no-apply <<'END'
+--
+xenblacklist: sync: BUDGET: from 2026-12-01T00:00:00Z on: entry 'U' costs 10 nodes in xenstore and the limit (expand-limit) is 9; name fewer builds, or publish it with --as-range, which xenblacklistd sees and stock device models do not
+END
+  xb 0 list </dev/null
+  sed -i 's/expand-limit = 9/expand-limit = 10/' empty.conf
+  xb_status 0 sync --from m.json --no-apply
+}
+
 @test "a product in conflict: its entries mean nothing, and its number's owner is looked at" {
   xb 0 product allocate mine --vendor v --contact c <<<6
   xb_status 0 add mine 5 --reason local

@@ -242,16 +242,20 @@ static void add_change(struct plan *p, enum change_class class, bool acts, const
 	p->n_acts += acts;
 }
 
-/* "_products/NUMBER" is ours by its place, everything else by its value. */
-static bool is_ours(const struct node *n)
+static bool is_product(const char *path)
 {
 	struct span dir, name;
 	uint16_t number;
 
-	if (strncmp(n->value, NODES_VALUE_PREFIX, strlen(NODES_VALUE_PREFIX)) == 0)
-		return true;
-	return span_cut(span_str(n->path), "/", &dir, &name) && span_eq(dir, "_products") &&
+	return span_cut(span_str(path), "/", &dir, &name) && span_eq(dir, "_products") &&
 	       parse_u16(name, &number);
+}
+
+/* "_products/NUMBER" is ours by its place, everything else by its value. */
+static bool is_ours(const struct node *n)
+{
+	return strncmp(n->value, NODES_VALUE_PREFIX, strlen(NODES_VALUE_PREFIX)) == 0 ||
+	       is_product(n->path);
 }
 
 /* A child of a product's directory that is meant as a build, and is none as anybody looks it up. */
@@ -266,6 +270,20 @@ static bool is_misspelt(const char *path)
 	if (digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X'))
 		return digits[2] && !digits[2 + strspn(digits + 2, "0123456789abcdefABCDEF")];
 	return digits[0] && !digits[strspn(digits, "0123456789")];
+}
+
+/* A node whose being there means something to device models, whatever is below it. */
+static bool is_looked_up(const char *path)
+{
+	const char *name = strchr(path, '/'), *range;
+	uint32_t from, to;
+
+	if (!name || path[0] == '_')
+		return is_product(path);
+	range = strchr(++name, '/');
+	if (!range)
+		return lookup_leaf_parse(name, &from);
+	return strncmp(name, "_ranges/", 8) == 0 && lookup_range_parse(range + 1, &from, &to);
 }
 
 static void diff_both(struct plan *p, const struct node *want, const struct node *have, bool prune)
@@ -308,12 +326,13 @@ static void diff_rest(struct plan *p, struct rest *rest, size_t n, bool prune)
 	for (size_t i = n; i-- > 0;) {
 		const struct node *node = rest[i].node;
 		struct rest *parent = parent_of(rest, n, node);
-		bool ours = is_ours(node);
+		bool ours = is_ours(node), looked_up = is_looked_up(node->path);
 
 		rest[i].stays |= rest[i].wanted || (!ours && !prune);
-		if (!rest[i].wanted && !ours && !prune && (rest[i].has_children || !*node->path))
+		if (!rest[i].wanted && !ours && !prune && !looked_up &&
+		    (rest[i].has_children || !*node->path))
 			; /* a directory: what it holds is reported */
-		else if (!rest[i].wanted && (!rest[i].stays || !ours))
+		else if (!rest[i].wanted && (!rest[i].stays || !ours || looked_up))
 			add_change(p,
 				   is_misspelt(node->path) ? CHANGE_WRONG_SPELLING
 				   : ours		   ? CHANGE_EXTRA

@@ -176,9 +176,9 @@ static int audit_sightings(struct audit *a, struct err *err)
 
 /* ---- entries: dates, and several drivers behind one number ---- */
 
-/* OWNER: of an exception, or NULL. */
+/* OWNER: of an exception, or NULL. WAY: what to do about it when it has expired. */
 static void audit_dates(struct audit *a, const char *what, const char *id, const char *owner,
-			int64_t expires)
+			int64_t expires, const char *way)
 {
 	const char *of = owner ? "; owner " : "";
 
@@ -188,8 +188,8 @@ static void audit_dates(struct audit *a, const char *what, const char *id, const
 	if (expires == TIME_NONE)
 		return;
 	if (expires <= a->cli->now)
-		find(a, "expired", subject, "since %s: it means nothing any more, remove it%s%s",
-		     time_text(expires, date), of, owner ? owner : "");
+		find(a, "expired", subject, "since %s: it means nothing any more, %s%s%s",
+		     time_text(expires, date), way, of, owner ? owner : "");
 	else if (expires <= a->cli->now + SOON)
 		find(a, "expiring", subject, "on %s%s%s", time_text(expires, date), of,
 		     owner ? owner : "");
@@ -233,14 +233,16 @@ static int audit_entries(struct audit *a, struct err *err)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < es->n; i++) {
-		audit_dates(a, "entry", es->entry[i]->id, NULL, es->entry[i]->expires);
+		audit_dates(a, "entry", es->entry[i]->id, NULL, es->entry[i]->expires,
+			    es->entry[i]->origin == ORIGIN_UPSTREAM ? "upstream has to drop it"
+								    : "remove it");
 		if (blacklist_entry_active(a->blacklist, i))
 			r = audit_shared(a, es->entry[i], blacklist_entry_builds(a->blacklist, i),
 					 err);
 	}
 	for (size_t i = 0; i < xs->n; i++)
 		audit_dates(a, "exception", xs->exception[i]->id, xs->exception[i]->owner,
-			    xs->exception[i]->expires);
+			    xs->exception[i]->expires, "remove it");
 	return r;
 }
 

@@ -230,6 +230,14 @@ END
   xb_status 0 sync --from m.json --no-apply
 }
 
+@test "audit: who can end an entry that has expired" {
+  manifest 'enforce 1 2026-11-01T00:00:00Z 2026-11-02T00:00:00Z'
+  local_entry enforce 2 2026-11-01 2026-11-02
+  xb_status 1 audit
+  grep -q '^expired  *entry U-1 .* upstream has to drop it$' got.out
+  grep -q '^expired  *entry L-2 .* remove it$' got.out
+}
+
 @test "a product in conflict: its entries mean nothing, and its number's owner is looked at" {
   xb 0 product allocate mine --vendor v --contact c <<<6
   xb_status 0 add mine 5 --reason local

@@ -50,6 +50,7 @@ struct domain {
 	int64_t leave_by;
 	bool again;	/* to be guarded anew when its process has left */
 	bool hopeless;	/* not to be guarded again */
+	int64_t try_at; /* it could not be guarded: when to try again, 0: not */
 	bool rules_due; /* a message did not fit */
 	pid_t pid;	/* 0: none */
 	int sock, state, log;
@@ -237,12 +238,15 @@ static void start_child(struct supervisor *s, struct domain *d)
 	close_fd(d->sock);
 	d->sock = pair[0];
 	if (d->pid < 0) {
-		say(s, LOG_ERR, "cannot start a process for domain %u: %s", d->domid,
-		    strerror(errno));
+		if (!d->try_at)
+			say(s, LOG_ERR, "cannot start a process for domain %u: %s", d->domid,
+			    strerror(errno));
 		d->pid = 0;
 		unguard(s, d);
+		d->try_at = now_ms() + LOOK_MS;
 		return;
 	}
+	d->try_at = 0;
 	remember(s, d);
 }
 
@@ -254,8 +258,10 @@ static void guard(struct supervisor *s, struct domain *d)
 	d->again = false;
 	if (ioreq_create(s->host, d->domid, &d->server, &err) < 0) {
 		d->hopeless = err.kind == ERR_INVALID;
-		say(s, err.kind == ERR_INVALID ? LOG_INFO : LOG_ERR, "%s is not guarded: %s", who,
-		    err.msg);
+		if (!d->try_at)
+			say(s, d->hopeless ? LOG_INFO : LOG_ERR, "%s is not guarded: %s", who,
+			    err.msg);
+		d->try_at = d->hopeless ? 0 : now_ms() + LOOK_MS;
 		return;
 	}
 	d->guarded = true;
@@ -438,8 +444,10 @@ static void take_domain(struct supervisor *s, const struct packet *m)
 	struct domain *d = find(s, m->domid);
 
 	if (!m->flag) {
-		if (d)
+		if (d) {
 			d->again = false;
+			d->try_at = 0;
+		}
 		if (d && d->guarded && !d->leaving) {
 			CLEANUP(free) char *who = title(d);
 
@@ -476,7 +484,7 @@ static void take_domain(struct supervisor *s, const struct packet *m)
 	guard(s, d);
 }
 
-/* Domains that are no more. */
+/* Domains that are no more, and those that could not be guarded. */
 static void look_after(struct supervisor *s)
 {
 	for (size_t i = s->n; i-- > 0;) {
@@ -488,6 +496,8 @@ static void look_after(struct supervisor *s)
 			kill(d->pid, SIGKILL);
 		if (!d->pid && !d->guarded && !ioreq_domain_alive(s->host, d->domid))
 			forget(s, d);
+		else if (d->try_at && now_ms() >= d->try_at)
+			guard(s, d);
 	}
 }
 

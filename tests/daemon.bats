@@ -198,6 +198,18 @@ times() { # COUNT PATTERN
   done
 }
 
+@test "a domain that cannot be guarded for the moment is guarded when it can" {
+  touch xen/5.full
+  domain 5 web
+  daemon_start
+  sleep 3
+  times 1 "domain 5 ('web') is not guarded: no room"
+  rm xen/5.full
+  eventually grep -q "domain 5 ('web') is guarded" log
+  driver 5 65535 7
+  eventually times 1 'build 7: blacklisted'
+}
+
 @test "a process that does not leave is ended" {
   domain 5 web
   daemon_start

@@ -2,10 +2,10 @@
 /*
  * Stands in for device/ioreq.c, and for the jail, where there is no hypervisor, so that the whole
  * xenblacklistd runs in a sandbox. In the directory $XB_FAKE_XEN, N.domain says that domain N
- * exists, N.server that it has our server, N.slow that it takes a while to end that, N.in is a fifo
- * with port accesses ("w 12 2 65535", "r 10 2": port hexadecimal, width, value), N.out gets what is
- * read. A process that was taken over by its guest is played by the words flood, mute, nonsense and
- * stay.
+ * exists, N.server that it has our server, N.slow that it takes a while to end that, N.full that
+ * there is no room for one, N.in is a fifo with port accesses ("w 12 2 65535", "r 10 2": port
+ * hexadecimal, width, value), N.out gets what is read. A process that was taken over by its guest is
+ * played by the words flood, mute, nonsense and stay.
  */
 #include "device/ioreq.h"
 
@@ -62,10 +62,13 @@ void ioreq_host_close(struct ioreq_host *h)
 int ioreq_create(struct ioreq_host *h, uint16_t domid, ioreq_id *ret, struct err *err)
 {
 	CLEANUP(free) char *server = path_of(domid, "server"), *in = path_of(domid, "in");
+	CLEANUP(free) char *full = path_of(domid, "full");
 	CLEANUP(close_file) FILE *f = NULL;
 
 	if (!ioreq_domain_alive(h, domid))
 		return err_set(err, ERR_NOT_FOUND, "no domain");
+	if (access(full, F_OK) == 0)
+		return err_set(err, ERR_UNREACHABLE, "no room");
 	f = fopen(server, "we");
 	if (!f || (mkfifo(in, 0600) < 0 && errno != EEXIST))
 		return err_set(err, ERR_CREATE, "cannot create a server");

@@ -4,7 +4,7 @@
 
 /*
  * What has to outlive every process: one small file a server in the run directory, and the lock
- * that the daemon and all its processes hold together.
+ * that the daemon and the domains' processes hold together.
  */
 #include "device/ioreq.h"
 
@@ -28,7 +28,8 @@ bool record_guarded(const char *run_dir, uint16_t domid);
 
 /*
  * Makes RUN_DIR and takes its lock, which forked processes inherit: it is free when the last of
- * them has gone. Leftovers that do not leave by themselves are killed. ERR_BUSY: another daemon.
+ * those that keep it has gone. Leftovers that do not leave by themselves are killed. ERR_BUSY:
+ * another daemon.
  */
 int record_lock(const char *run_dir, int *ret_fd, struct err *err);
 

@@ -352,7 +352,7 @@ static int run_helper(const struct supervisor *s, enum helper_kind kind, int soc
 {
 	struct keeper_options keeper = s->o->keeper;
 	struct registrar_options registrar = s->o->registrar;
-	const int keep[] = { sock, s->lock };
+	const int keep[] = { sock }; /* not the lock: a successor waits for no xenstored */
 
 	keeper.sock = registrar.sock = sock;
 	prctl(PR_SET_NAME, helper_comm[kind]);

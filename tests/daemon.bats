@@ -296,7 +296,8 @@ background() {
   for pid in "$daemon" $(pgrep -P "$daemon"); do
     readlink "/proc/$pid"/fd/* >>kept
   done
-  [ "$(grep -c 'run/lock$' kept)" -eq 4 ]
+  # Keeper and registrar hang with xenstored: a successor must not have to wait for their lock.
+  [ "$(grep -c 'run/lock$' kept)" -eq 2 ]
   lacks "$PWD/out" kept
   lacks "$PWD/caller" kept
   driver 5 65535 7

@@ -54,6 +54,32 @@ static int find_editable(struct db *db, const char *name_or_number, struct produ
 	return 0;
 }
 
+/*
+ * The row in conflict that has this name or number: found so when upstream's rows have both, and
+ * only by who is about to give it another.
+ */
+static int find_in_conflict(struct db *db, const char *name_or_number, struct product **ret,
+			    struct err *err)
+{
+	CLEANUP(products_free) struct products *ps = NULL;
+	uint64_t number = UINT64_MAX;
+	int r = product_list(db, &ps, err);
+
+	if (r < 0)
+		return r;
+	parse_number(span_str(name_or_number), UINT16_MAX, &number);
+	for (size_t i = 0; i < ps->n; i++) {
+		struct product *p = ps->product[i];
+
+		if (!p->conflict || p->status == STATUS_RETIRED ||
+		    (p->number != number && strcmp(p->name, name_or_number) != 0))
+			continue;
+		*ret = TAKE(ps->product[i]);
+		return 1;
+	}
+	return 0;
+}
+
 static void replace(char **field, const char *text)
 {
 	free(*field);
@@ -335,8 +361,12 @@ int product_update(struct db *db, const char *name_or_number, const struct produ
 {
 	CLEANUP(product_free) struct product *p = NULL;
 	struct product_notes notes = { 0 };
-	int r = find_editable(db, name_or_number, &p, err);
+	int r = find_editable(db, name_or_number, &p, err), found = 0;
 
+	if (r == -ERR_DENIED && (c->number >= 0 || c->name)) {
+		found = find_in_conflict(db, name_or_number, &p, err);
+		r = found ? (found < 0 ? found : 0) : r;
+	}
 	if (r < 0 || (r = check_texts(c->vendor, c->contact, c->reference, err)) < 0 ||
 	    (r = change_number(db, p, c->number, &notes, err)) < 0 ||
 	    (r = change_names(db, p, c, &notes, err)) < 0 ||

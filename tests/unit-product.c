@@ -829,6 +829,26 @@ static void conflicts(void **state)
 	assert_false(p->conflict);
 	assert_int_equal(p->number, 7);
 	product_free(p);
+
+	/* Also when upstream has taken number and name. */
+	u = upstream(7, "stranger-7");
+	ok(put(db, &u, &result, &notes, &err), &err);
+	u = upstream(40, "ours");
+	ok(put(db, &u, &result, &notes, &err), &err);
+	c = PRODUCT_CHANGE_NONE;
+	c.vendor = "still";
+	fails(update(db, "7", &c, &notes, &err), ERR_DENIED, "only sync changes it", &err);
+	c.number = 41;
+	ok(update(db, "7", &c, &notes, &err), &err);
+	assert_non_null(strstr(notes.text, "still in conflict with product 40"));
+	c = PRODUCT_CHANGE_NONE;
+	c.name = "ours-again";
+	c.node = "ours-again";
+	ok(update(db, "ours", &c, &notes, &err), &err);
+	p = find(db, "41");
+	assert_string_equal(p->name, "ours-again");
+	assert_false(p->conflict);
+	product_free(p);
 	assert_int_equal(findings(db), 0);
 }
 

@@ -8,6 +8,9 @@
 #include "sync/header.h"
 #include "sync/pull-state.h"
 
+/* Six products in fifteen years: a header with more new ones than this is not Xen's. */
+#define NEW_MAX 64
+
 void pull_header_result_free(struct pull_header_result *r)
 {
 	if (!r)
@@ -62,11 +65,19 @@ static int take_header(struct db *db, const struct header *h, const char *source
 	CLEANUP(products_free) struct products *ps = NULL;
 	CLEANUP(reservations_free) struct reservations *rs = NULL;
 	CLEANUP(header_changes_free) struct header_changes *changes = NULL;
+	size_t n_new = 0;
 	int r;
 
 	if ((r = product_list(db, &ps, err)) < 0 || (r = reservation_list(db, &rs, err)) < 0)
 		return r;
 	changes = header_diff(h, ps);
+	for (size_t i = 0; i < changes->n; i++)
+		n_new += changes->change[i].class == HEADER_NEW;
+	if (n_new > NEW_MAX)
+		return err_refuse(err, REFUSAL_TRIPWIRE,
+				  "'%s' has %zu products that are new, more than %d ('xenblacklist "
+				  "import' takes the file after a look at it)",
+				  source, n_new, NEW_MAX);
 	for (size_t i = 0; i < changes->n; i++) {
 		const struct header_change *c = &changes->change[i];
 		CLEANUP(free) char *text = NULL, *why = NULL;

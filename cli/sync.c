@@ -273,11 +273,11 @@ static int sync_locked(struct cli *cli, struct err *err)
 		r = cli_apply_after(cli, true, err);
 	if (r < 0)
 		return r;
-	if (header_err.kind) {
-		*err = header_err;
-		return err_wrap(err, "the manifest was synced, the header was not");
-	}
-	return 0;
+	if (!header_err.kind)
+		return 0;
+	*err = header_err;
+	return result ? err_wrap(err, "the manifest was synced, the header was not")
+		      : -(int)err->kind;
 }
 
 /* The word by which a failure is told from another. */

@@ -42,17 +42,22 @@ static int add_from_header(struct db *db, const struct header_change *c, const c
 			     .reference = (char *)(uintptr_t)source,
 			     .deadline = TIME_NONE };
 	struct product_notes notes = { 0 };
+	struct err why = { 0 };
 	enum put_result put;
 	DB_TX tx = { 0 };
 	int r = db_begin(db, &tx, err);
 
 	if (r < 0)
 		return r;
-	r = product_put_upstream(db, &p, &put, &notes, err);
-	if (r < 0 && err->kind != ERR_INVALID && err->kind != ERR_EXISTS)
+	r = product_put_upstream(db, &p, &put, &notes, &why);
+	if (r < 0 && why.kind != ERR_INVALID && why.kind != ERR_EXISTS) {
+		*err = why;
 		return r;
+	}
 	if (r < 0 || *notes.text || put != PUT_ADDED) {
-		*ret_why = xstrdup(r < 0 ? err->msg : notes.text);
+		*ret_why = xstrdup(r < 0	 ? why.msg
+				   : *notes.text ? notes.text
+						 : "the number is there already");
 		return 0;
 	}
 	r = dry_run ? 0 : db_commit(&tx, err);

@@ -865,13 +865,19 @@ END
 xenblacklist: sync: product 2 is 'other' in the header and 'gplpv-windows' here
 xenblacklist: sync: 'gplpv-windows' has the number 9 in the header and 2 here
 END
+  header 'EACH("_kept", 12)' 'EACH("next", 13)'
+  xb 0 sync --no-apply <<'END'
+--
+xenblacklist: sync: product 12, '_kept', of the header was not added: product 12: '_kept' is no name: it holds a '/' or begins with '_' or '-'
+xenblacklist: sync: product 13, 'next', is new
+END
   # Numbers are never freed: nobody fills them who has not signed anything.
   # shellcheck disable=SC2046
   header $(seq 400 464 | sed 's/.*/EACH("p&",&)/')
-  refused 65 "TRIPWIRE: the manifest was synced, the header was not: '$ORIGIN_URL/pvdrivers.h' has 65 products that are new, more than 64 ('xenblacklist import' takes the file after a look at it)"
+  refused 65 "TRIPWIRE: '$ORIGIN_URL/pvdrivers.h' has 65 products that are new, more than 64 ('xenblacklist import' takes the file after a look at it)"
   echo '<html>' >"$WWW/pvdrivers.h"
   xb_status 65 sync --no-apply
-  grep "SCHEMA: the manifest was synced, the header was not: '$ORIGIN_URL/pvdrivers.h': pvdrivers.h: no '#define" got.err
+  grep "SCHEMA: '$ORIGIN_URL/pvdrivers.h': pvdrivers.h: no '#define" got.err
 }
 
 # ---- what else the network may do ----

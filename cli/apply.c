@@ -384,7 +384,7 @@ const struct verb verb_plan = {
 	.args_doc = "",
 	.summary = "show what 'apply' would change in xenstore",
 	.help = "Each line is one node below /mh/driver-blacklist: + is added, ~ is mended, - is "
-		"removed, ? was made by somebody else and stays.",
+		"removed, ? was made by somebody else, or holds what somebody else made, and stays.",
 	.needs = NEED_CONFIG | NEED_DB_READ | NEED_STORE,
 	.options = plan_options,
 	.option = plan_option,

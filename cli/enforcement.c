@@ -34,9 +34,12 @@ void enforcements_free(struct enforcements *es)
 	free(es);
 }
 
-/* What xenstore says of one domain. */
+/*
+ * What xenstore says of one domain, where only dom0 writes: not vm-data/disable_pf, which XenServer
+ * leaves to the guest.
+ */
 struct domain_facts {
-	char *type, *model, *disabled, *old_disabled, *stub, *pid;
+	char *type, *model, *disabled, *stub, *pid;
 };
 
 static void domain_facts_end(struct domain_facts *f)
@@ -44,7 +47,6 @@ static void domain_facts_end(struct domain_facts *f)
 	free(f->type);
 	free(f->model);
 	free(f->disabled);
-	free(f->old_disabled);
 	free(f->stub);
 	free(f->pid);
 }
@@ -58,9 +60,6 @@ static int read_facts(struct store *s, uint32_t id, struct domain_facts *f, stru
 	if (r == 0)
 		r = store_text(s, &f->disabled, err,
 			       "/local/domain/0/device-model/%" PRIu32 "/disable_pf", id);
-	if (r == 0)
-		r = store_text(s, &f->old_disabled, err,
-			       "/local/domain/%" PRIu32 "/vm-data/disable_pf", id);
 	if (r == 0)
 		r = store_text(s, &f->stub, err,
 			       "/local/domain/%" PRIu32 "/image/device-model-domid", id);
@@ -81,8 +80,7 @@ static void judge(const struct domain_facts *f, bool guarded, bool dom0_only, st
 {
 	bool stub = *f->stub && strcmp(f->stub, "0") != 0;
 
-	if (strcmp(f->disabled, "1") == 0 || strcmp(f->old_disabled, "1") == 0 ||
-	    platform_lacking(f->pid)) {
+	if (strcmp(f->disabled, "1") == 0 || platform_lacking(f->pid)) {
 		set(e, ENFORCER_NONE, false, "it has no platform device, so no driver can ask");
 	} else if (guarded) {
 		set(e, ENFORCER_DAEMON, false, "a process of xenblacklistd answers for it");

@@ -81,19 +81,19 @@ static int read_domain_text(struct keeper *k, const char *fmt, uint16_t domid, c
 	return read_text(k, path, ret, err);
 }
 
-/* Why a domain is not to be guarded, or NULL. Borrowed. */
+/*
+ * Why a domain is not to be guarded, or NULL. Borrowed. Only what no guest can write counts:
+ * vm-data/disable_pf, where XenServer has it, is the guest's own.
+ */
 static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct err *err)
 {
-	CLEANUP(free) char *type = NULL, *model = NULL, *disabled = NULL, *old_disabled = NULL;
-	CLEANUP(free) char *pid = NULL;
+	CLEANUP(free) char *type = NULL, *model = NULL, *disabled = NULL, *pid = NULL;
 	int r;
 
 	*ret = NULL;
 	if ((r = read_domain_text(k, "/libxl/#/type", domid, &type, err)) < 0 ||
 	    (r = read_domain_text(k, "/libxl/#/dm-version", domid, &model, err)) < 0 ||
 	    (r = read_domain_text(k, "/local/domain/0/device-model/#/disable_pf", domid, &disabled,
-				  err)) < 0 ||
-	    (r = read_domain_text(k, "/local/domain/#/vm-data/disable_pf", domid, &old_disabled,
 				  err)) < 0 ||
 	    (r = read_domain_text(k, "/local/domain/#/image/device-model-pid", domid, &pid, err)) <
 		    0)
@@ -102,8 +102,7 @@ static int why_not(struct keeper *k, uint16_t domid, const char **ret, struct er
 		*ret = "no HVM domain";
 	else if (strcmp(model, "qemu_xen_traditional") == 0)
 		*ret = "its device model looks for itself";
-	else if (strcmp(disabled, "1") == 0 || strcmp(old_disabled, "1") == 0 ||
-		 platform_lacking(pid))
+	else if (strcmp(disabled, "1") == 0 || platform_lacking(pid))
 		*ret = "it has no platform device";
 	return 0;
 }

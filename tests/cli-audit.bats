@@ -141,6 +141,7 @@ collision entry both'
   domain 2 old hvm qemu_xen_traditional
   domain 3 pv pv none
   domain 4 xapi
+  xenstore-write /local/domain/4/vm-data/disable_pf 1 # where the guest itself can write
   domain 5 without hvm qemu_xen
   xenstore-write /local/domain/0/device-model/5/disable_pf 1
   domain 6 stub hvm qemu_xen_traditional

@@ -261,6 +261,17 @@ times() { # COUNT PATTERN
   grep -q "domain 5 ('web'): unplug 0x0 refused\$" log
 }
 
+@test "a guest cannot write that it needs no guarding" {
+  domain 5 web
+  daemon_start
+  xenstore-write /local/domain/5/vm-data/disable_pf 1
+  domain 6 db
+  eventually grep -q "domain 6 ('db') is guarded" log
+  lacks 'not guarded' log
+  driver 5 65535 7
+  eventually answered 5 "1 d249 "
+}
+
 @test "the name of a domain and its uuid are hostile text" {
   touch xen/5.domain
   xenstore-write /libxl/5/type hvm /local/domain/5/vm "/vm/a

@@ -35,6 +35,7 @@ struct keeper {
 	int64_t tree_at;    /* when the tree is to be read */
 	int64_t hold_until; /* 0: nothing is held back */
 	int64_t retry_at, ping_at;
+	bool named[UINT16_MAX + 1]; /* the name of this domain is watched */
 };
 
 static int64_t now_ms(void)
@@ -113,6 +114,21 @@ static const char *uuid_of(const char *vm)
 	return strncmp(vm, "/vm/", 4) == 0 ? vm + 4 : "";
 }
 
+/* "xl rename" changes a name, and so does the end of a migration ("web--incoming"). */
+static int watch_name(struct keeper *k, uint16_t domid, bool watch, struct err *err)
+{
+	CLEANUP(free) char *path = NULL;
+	int r;
+
+	if (k->named[domid] == watch)
+		return 0;
+	path = xasprintf("/local/domain/%u/name", domid);
+	r = watch ? store_watch(k->store, path, err) : store_unwatch(k->store, path, err);
+	if (r == 0)
+		k->named[domid] = watch;
+	return r;
+}
+
 static int tell_domain(struct keeper *k, uint16_t domid, struct err *err)
 {
 	CLEANUP(free) char *name = NULL, *vm = NULL;
@@ -120,6 +136,8 @@ static int tell_domain(struct keeper *k, uint16_t domid, struct err *err)
 	const char *why;
 	int r = why_not(k, domid, &why, err);
 
+	if (r == 0)
+		r = watch_name(k, domid, why == NULL, err);
 	if (r == 0)
 		r = read_domain_text(k, "/local/domain/#/name", domid, &name, err);
 	if (r == 0)
@@ -131,6 +149,22 @@ static int tell_domain(struct keeper *k, uint16_t domid, struct err *err)
 	snprintf(m.text, sizeof(m.text), "%s", why ? why : uuid_of(vm));
 	tell(k, &m, -1);
 	return 0;
+}
+
+/* Domains that are no more have no name to watch. */
+static int forget_names(struct keeper *k, char *const *names, size_t n, struct err *err)
+{
+	CLEANUP(free) bool *there = xcalloc(ARRAY_SIZE(k->named), sizeof(*there));
+	uint16_t domid;
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (parse_u16(span_str(names[i]), &domid))
+			there[domid] = true;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(k->named); i++)
+		if (!there[i])
+			r = watch_name(k, (uint16_t)i, false, err);
+	return r;
 }
 
 static int tell_domains(struct keeper *k, struct err *err)
@@ -151,6 +185,8 @@ static int tell_domains(struct keeper *k, struct err *err)
 		if (parse_u16(span_str(names[i]), &domid) && domid != 0)
 			r = tell_domain(k, domid, err);
 	}
+	if (r == 0)
+		r = forget_names(k, names, n, err);
 	store_list_free(names, n);
 	if (r < 0)
 		return r;
@@ -252,6 +288,7 @@ static void lose_store(struct keeper *k, const struct err *err)
 	k->complained = true;
 	store_close(k->store);
 	k->store = NULL;
+	memset(k->named, 0, sizeof(k->named));
 	k->retry_at = now_ms() + RECONNECT_MS;
 }
 
@@ -277,17 +314,22 @@ static void find_store(struct keeper *k)
 	k->tree_at = now_ms();
 }
 
-/* ".../device-model/N/..." */
-static bool device_model_domid(const char *path, uint16_t *ret)
+/* ".../device-model/N/...", "/local/domain/N/name" */
+static bool domid_of(const char *path, uint16_t *ret)
 {
-	static const char prefix[] = "/local/domain/0/device-model/";
+	static const char model[] = "/local/domain/0/device-model/", domain[] = "/local/domain/";
 	struct span rest, right;
 
-	if (strncmp(path, prefix, sizeof(prefix) - 1) != 0)
+	if (strncmp(path, model, sizeof(model) - 1) == 0) {
+		rest = span_str(path + sizeof(model) - 1);
+		return span_cut(rest, "/", &rest, &right) &&
+		       (span_eq(right, "disable_pf") || span_eq(right, "state")) &&
+		       parse_u16(rest, ret);
+	}
+	if (strncmp(path, domain, sizeof(domain) - 1) != 0)
 		return false;
-	rest = span_str(path + sizeof(prefix) - 1);
-	return span_cut(rest, "/", &rest, &right) &&
-	       (span_eq(right, "disable_pf") || span_eq(right, "state")) && parse_u16(rest, ret);
+	rest = span_str(path + sizeof(domain) - 1);
+	return span_cut(rest, "/", &rest, &right) && span_eq(right, "name") && parse_u16(rest, ret);
 }
 
 static int take_events(struct keeper *k, struct err *err)
@@ -301,7 +343,7 @@ static int take_events(struct keeper *k, struct err *err)
 
 		if (mine[0] == '@') {
 			k->domains_due = true;
-		} else if (device_model_domid(mine, &domid)) {
+		} else if (domid_of(mine, &domid)) {
 			r = tell_domain(k, domid, err);
 		} else if (mirror_changed(k->mirror, mine)) {
 			int64_t at = now_ms() + SETTLE_MS;

@@ -429,6 +429,14 @@ static void take_uuid(struct domain *d, const char *text)
 	snprintf(d->uuid, sizeof(d->uuid), "%.*s", text[n] ? 0 : 63, text);
 }
 
+/* Its log is called like it. */
+static void rename_domain(struct domain *d, const char *name)
+{
+	snprintf(d->name, sizeof(d->name), "%s", name);
+	close_fd(d->log);
+	d->log = -1;
+}
+
 /* Our server has gone, its domain perhaps not. */
 static void lose_server(struct supervisor *s, struct domain *d)
 {
@@ -461,8 +469,8 @@ static void take_domain(struct supervisor *s, const struct packet *m)
 		d = NULL;
 	}
 	if (d) {
-		if (*m->name)
-			memcpy(d->name, m->name, sizeof(d->name));
+		if (*m->name && strcmp(d->name, m->name) != 0)
+			rename_domain(d, m->name);
 		if (*m->text && strcmp(d->uuid, m->text) != 0) {
 			take_uuid(d, m->text);
 			if (d->guarded && !d->leaving)

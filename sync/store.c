@@ -123,7 +123,7 @@ const char *store_daemon(struct store *s)
 
 /* ---- libxenstore, bounded ------------------------------------------------------------------- */
 
-enum job_kind { JOB_READ, JOB_WATCH };
+enum job_kind { JOB_READ, JOB_WATCH, JOB_UNWATCH };
 enum job_state { JOB_RUNS, JOB_DONE, JOB_ABANDONED };
 
 struct job {
@@ -159,7 +159,8 @@ static void *job_run(void *arg)
 		j->xs = xs_open(0);
 	if (j->xs && j->what == JOB_READ)
 		j->value = xs_read(j->xs, XBT_NULL, j->path, &j->value_n);
-	else if (j->xs && xs_watch(j->xs, j->path, j->path))
+	else if (j->xs && (j->what == JOB_WATCH ? xs_watch(j->xs, j->path, j->path)
+						: xs_unwatch(j->xs, j->path, j->path)))
 		j->value = xstrdup("");
 	j->error = j->value ? 0 : errno;
 	if (atomic_compare_exchange_strong(&j->state, &running, JOB_DONE)) {
@@ -303,6 +304,23 @@ int store_watch(struct store *s, const char *path, struct err *err)
 			    strerror(j->error));
 	if (r < 0)
 		unwatch(s);
+	return r;
+}
+
+int store_unwatch(struct store *s, const char *path, struct err *err)
+{
+	CLEANUP(job_free) struct job *j = NULL;
+	int r;
+
+	if (!s->watch)
+		return 0;
+	r = bounded(s, &s->watch, JOB_UNWATCH, path, &j, err);
+	if (r == 0 && (j->value || j->error == ENOENT))
+		return 0;
+	if (r == 0)
+		r = err_set(err, ERR_UNREACHABLE, "cannot end the watch of '%s' in xenstore: %s",
+			    path, strerror(j->error));
+	unwatch(s);
 	return r;
 }
 

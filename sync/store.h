@@ -95,9 +95,11 @@ int store_write_each(struct store *s, const struct store_op *ops, size_t n, stru
  * Watches, for xenblacklistd, on a connection of their own. store_event(): 1 and a path (caller
  * frees) or 0 when none waits; ERR_UNREACHABLE when the connection is gone, and with it all
  * watches: watch everything anew (the descriptor is another one then). The first event of a
- * watch fires at once. store_watch_fd() is -1 when nothing is watched.
+ * watch fires at once. Ending a watch that there is not is no failure. store_watch_fd() is -1 when
+ * nothing is watched.
  */
 int store_watch(struct store *s, const char *path, struct err *err);
+int store_unwatch(struct store *s, const char *path, struct err *err);
 int store_watch_fd(struct store *s);
 int store_event(struct store *s, char **ret_path, struct err *err);
 

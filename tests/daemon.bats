@@ -332,3 +332,22 @@ background() {
   done
   [ "$(sort kept | uniq -c | sed 's/^ *//')" = "12 /dev/null" ]
 }
+
+# As "xl rename" does, and "xl migrate" at the end.
+@test "a domain that is renamed is called by its new name: in the log, its own log, the registry" {
+  domain 5 web--incoming
+  daemon_start --guest-logs .
+  text 5 "before
+"
+  eventually grep -q before web--incoming.log
+  xenstore-write /local/domain/5/name web
+  renamed() {
+    text 5 "after
+"
+    grep -q after web.log
+  }
+  eventually renamed
+  driver 5 65535 7
+  eventually grep -q "domain 5 ('web'): product 65535 build 7: blacklisted" log
+  eventually sql "SELECT guest FROM sighting WHERE build = 7" web
+}

@@ -369,6 +369,20 @@ static void watches(void **state)
 	assert_int_equal(store_event(s, &path, &err), 1);
 	assert_string_equal(path, "/t/w/x");
 	free(path);
+	/* Of two watches one ends. Ending it once more is nothing new. */
+	assert_int_equal(store_watch(s, "/t/v", &err), 0);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(store_event(s, &path, &err), 1);
+	free(path);
+	assert_int_equal(store_unwatch(s, "/t/w", &err), 0);
+	assert_int_equal(store_unwatch(s, "/t/w", &err), 0);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/w/y", "", NULL }, 1);
+	commit(s, &(struct store_op){ STORE_WRITE, "/t/v/y", "", NULL }, 1);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(store_event(s, &path, &err), 1);
+	assert_string_equal(path, "/t/v/y");
+	free(path);
+	assert_int_equal(store_event(s, &path, &err), 0);
 	/* The daemon dies: the descriptor tells, and so does the next call. */
 	kill(daemon_pid(), SIGKILL);
 	assert_int_equal(poll(&p, 1, 5000), 1);

@@ -37,6 +37,7 @@ struct helper {
 
 	/* of the try that is going on */
 	uint64_t max_size, received, headers;
+	char *body; /* what is not sent before it was looked at; NULL: all is */
 	bool too_big, too_many_headers;
 	uint64_t told_ms;
 	struct fetch_validators validators;
@@ -92,6 +93,12 @@ static void send_frame(enum fetch_frame_type type, const void *p, size_t n)
 	must_write(p, n);
 }
 
+static void send_data(const char *p, size_t n)
+{
+	for (size_t at = 0; at < n; at += FETCH_CHUNK)
+		send_frame(FETCH_DATA, p + at, n - at < FETCH_CHUNK ? n - at : FETCH_CHUNK);
+}
+
 /* Waits, and leaves when the parent has gone. */
 static void watch_parent(uint64_t ms)
 {
@@ -116,9 +123,11 @@ static size_t on_data(char *p, size_t size, size_t n, void *arg)
 		h->too_big = true;
 		return 0;
 	}
+	if (h->body)
+		memcpy(h->body + h->received, p, n);
+	else
+		send_data(p, n);
 	h->received += n;
-	for (size_t at = 0; at < n; at += FETCH_CHUNK)
-		send_frame(FETCH_DATA, p + at, n - at < FETCH_CHUNK ? n - at : FETCH_CHUNK);
 	return n;
 }
 
@@ -313,11 +322,32 @@ static uint64_t pause_ms(struct helper *h, uint32_t failed_tries)
 	return ms;
 }
 
+/* What came is a pvdrivers.h, or is not: the rows are sent, and who gets them need not parse it. */
+static void send_header(const struct helper *h, struct fetch_result *result)
+{
+	CLEANUP(header_free) struct header *header = NULL;
+	CLEANUP(free) char *rows = NULL;
+	struct err err = { 0 };
+	size_t n = 0;
+
+	if (header_parse(h->body, h->received, &header, &err) < 0) {
+		result->outcome = FETCH_NO_HEADER;
+		snprintf(result->text, sizeof(result->text), "%.*s", FETCH_TEXT_MAX - 1, err.msg);
+		return;
+	}
+	header_pack(header, &rows, &n);
+	send_data(rows, n);
+}
+
 static void serve(struct helper *h, const struct fetch_request *q)
 {
 	struct curl_slist *headers = conditional_headers(&q->known);
+	CLEANUP(free) char *body = NULL;
 	struct fetch_result result;
 
+	if (q->as == FETCH_AS_HEADER)
+		body = xcalloc(1, q->max_size);
+	h->body = body;
 	h->deadline_ms = monotonic_ms() + q->left_ms;
 	for (uint32_t tries = 1;; tries++) {
 		char why[CURL_ERROR_SIZE] = "";
@@ -341,6 +371,8 @@ static void serve(struct helper *h, const struct fetch_request *q)
 		watch_parent(wait);
 	}
 	curl_slist_free_all(headers);
+	if (body && result.outcome == FETCH_GOT)
+		send_header(h, &result);
 	send_frame(FETCH_RESULT, &result, sizeof(result));
 }
 

@@ -15,7 +15,7 @@
  */
 #include "sync/fetch.h"
 
-#define FETCH_WIRE 1 /* changes with everything below */
+#define FETCH_WIRE 2 /* changes with everything below */
 #define FETCH_WIRE_FD 3
 #define FETCH_CHUNK (64 * 1024) /* bytes of one frame, at most */
 #define FETCH_CA_MAX (16 * 1024 * 1024)
@@ -28,9 +28,14 @@ struct fetch_setup {
 	char pinned_public_key[FETCH_TEXT_MAX];
 };
 
+enum fetch_as {
+	FETCH_AS_BYTES,
+	FETCH_AS_HEADER, /* the body is a pvdrivers.h: its rows are sent, see header_pack() */
+};
 struct fetch_request {
 	uint64_t max_size;
 	uint64_t left_ms;
+	uint64_t as;
 	struct fetch_validators known;
 	char url[FETCH_URL_MAX];
 };
@@ -62,7 +67,8 @@ enum fetch_outcome {
 	FETCH_TOO_BIG,
 	FETCH_REDIRECT_SCHEME,
 	FETCH_REDIRECT_MANY,
-	FETCH_FAILED, /* text says why */
+	FETCH_FAILED,	 /* text says why */
+	FETCH_NO_HEADER, /* text says why */
 };
 struct fetch_result {
 	uint32_t outcome, status;

@@ -441,6 +441,10 @@ static int take_result(struct fetch_result *result, const struct fetch_request *
 	case FETCH_FAILED:
 		return err_set(err, ERR_UNREACHABLE, "cannot fetch '%s': %s", url_text,
 			       result->text);
+	case FETCH_NO_HEADER:
+		if (q->as != FETCH_AS_HEADER)
+			break;
+		return err_refuse(err, REFUSAL_SCHEMA, "'%s': %s", url_text, result->text);
 	}
 	*ret_trouble = NONSENSE;
 	return 0;
@@ -475,8 +479,8 @@ static enum trouble take_frame(struct fetcher *f, const struct fetch_frame *fram
 	return t;
 }
 
-int fetch(struct fetcher *f, const char *url, uint64_t max_size,
-	  const struct fetch_validators *known, struct fetched **ret, struct err *err)
+static int fetch_as(struct fetcher *f, const char *url, uint64_t max_size, enum fetch_as as,
+		    const struct fetch_validators *known, struct fetched **ret, struct err *err)
 {
 	CLEANUP(fetched_free) struct fetched *to = xcalloc(1, sizeof(*to));
 	CLEANUP(free) struct fetch_request *q = xcalloc(1, sizeof(*q));
@@ -494,6 +498,7 @@ int fetch(struct fetcher *f, const char *url, uint64_t max_size,
 	if (!f->pid && (r = start_for_work(f, err)) < 0)
 		return r;
 	q->max_size = max_size;
+	q->as = as;
 	q->left_ms = left > 0 ? (uint64_t)left : 0;
 	memcpy(q->url, url, strlen(url));
 	if (known)
@@ -521,6 +526,25 @@ int fetch(struct fetcher *f, const char *url, uint64_t max_size,
 	to->bytes[to->n] = '\0';
 	*ret = TAKE(to);
 	return 0;
+}
+
+int fetch(struct fetcher *f, const char *url, uint64_t max_size,
+	  const struct fetch_validators *known, struct fetched **ret, struct err *err)
+{
+	return fetch_as(f, url, max_size, FETCH_AS_BYTES, known, ret, err);
+}
+
+int fetch_header(struct fetcher *f, const char *url, uint64_t max_size, struct header **ret,
+		 struct err *err)
+{
+	CLEANUP(fetched_free) struct fetched *rows = NULL;
+	CLEANUP(free) char *text = fetch_url_text(url);
+	CLEANUP(free) char *doing = xasprintf("cannot fetch '%s'", text);
+	int r = fetch_as(f, url, max_size, FETCH_AS_HEADER, NULL, &rows, err);
+
+	if (r < 0)
+		return r;
+	return header_unpack(rows->bytes, rows->n, ret) ? 0 : give_up(f, NONSENSE, doing, err);
 }
 
 void fetched_free(struct fetched *f)

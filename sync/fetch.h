@@ -6,11 +6,12 @@
  * A URL to bytes, under rules that a hostile server cannot bend: https only (redirects too, three
  * at most), a byte cap counted while receiving, one time budget over everything, retries only for
  * what is transient. The network is spoken by a program of its own, xenblacklist-fetch, that has
- * no privileges and no files; only bytes come back, and they are not believed. Proxies come from
+ * no privileges and no files; only bytes and rows come back, and they are not believed. Proxies come from
  * https_proxy, all_proxy and no_proxy.
  */
 #include "registry/base.h"
 #include "registry/err.h"
+#include "sync/header.h"
 
 struct fetch_options {
 	const char *ca_file;	       /* PEM; "" or NULL: the system's */
@@ -54,6 +55,13 @@ DEFINE_CLEANUP(struct fetched *, fetched_free)
  */
 int fetch(struct fetcher *f, const char *url, uint64_t max_size,
 	  const struct fetch_validators *known, struct fetched **ret, struct err *err);
+
+/*
+ * The same for a pvdrivers.h, which nobody has signed: it is parsed where it can do no harm, and
+ * its rows come back. ERR_REFUSED/SCHEMA when it is none.
+ */
+int fetch_header(struct fetcher *f, const char *url, uint64_t max_size, struct header **ret,
+		 struct err *err);
 
 bool fetch_is_https(const char *url);
 

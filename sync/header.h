@@ -38,6 +38,14 @@ DEFINE_CLEANUP(struct header *, header_free)
 int header_parse(const char *bytes, size_t n, struct header **ret, struct err *err);
 
 /*
+ * The rows alone, without the text around them, from one process to another. Packed rows are not
+ * trusted: unpacked they are texts in UTF-8, and anything else about them is to be looked at
+ * again. False when they are none.
+ */
+void header_pack(const struct header *h, char **ret, size_t *ret_n);
+bool header_unpack(const char *bytes, size_t n, struct header **ret);
+
+/*
  * A header that lists PRODUCTS (those of status assigned, deprecated and experimental). BASE gives
  * the text around the rows and the rows that did not change, byte for byte; NULL for a plain one.
  * The caller frees *ret.

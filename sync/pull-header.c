@@ -118,7 +118,6 @@ int pull_header(struct db *db, const struct pull_options *o, struct pull_header_
 	CLEANUP(pull_header_result_free)
 	struct pull_header_result *to = xcalloc(1, sizeof(*to));
 	CLEANUP(fetcher_close) struct fetcher *fetcher = NULL;
-	CLEANUP(fetched_free) struct fetched *f = NULL;
 	CLEANUP(header_free) struct header *h = NULL;
 	const char *url = o->config->header_url;
 	uint64_t max = o->config->max_size;
@@ -128,7 +127,7 @@ int pull_header(struct db *db, const struct pull_options *o, struct pull_header_
 	r = pull_fetcher(o, &fetcher, err);
 	if (r < 0)
 		return r;
-	r = fetch(fetcher, url, max < HEADER_SIZE_MAX ? max : HEADER_SIZE_MAX, NULL, &f, err);
+	r = fetch_header(fetcher, url, max < HEADER_SIZE_MAX ? max : HEADER_SIZE_MAX, &h, err);
 	if (r < 0) {
 		if (err->kind == ERR_USAGE)
 			err->kind = ERR_CONFIG;
@@ -136,9 +135,6 @@ int pull_header(struct db *db, const struct pull_options *o, struct pull_header_
 			err->kind = ERR_UNREACHABLE;
 		return -(int)err->kind;
 	}
-	r = header_parse(f->bytes, f->n, &h, err);
-	if (r < 0)
-		return err_refuse(err, REFUSAL_SCHEMA, "'%s': %s", to->source, err->msg);
 	r = take_header(db, h, to->source, o->dry_run, to, err);
 	if (r < 0)
 		return r;

@@ -212,7 +212,7 @@ END
   lies too-much 65 "TOOBIG: '$SIGNATURE' is larger than 4096 bytes"
   lies long-frame 65 "TOOBIG: '$SIGNATURE' is larger than 4096 bytes"
   local lie
-  for lie in bad-type bad-progress bad-outcome not-asked evil-etag unended-etag flood; do
+  for lie in bad-type bad-progress bad-outcome not-asked evil-etag unended-etag flood no-header; do
     lies $lie 69 "$fetch: xenblacklist-fetch talks nonsense"
   done
   lies unsigned 65 "BADSIG: signature file '$SIGNATURE' has to have exactly 4 lines"
@@ -220,6 +220,20 @@ END
   xb_status 69 sync --no-apply
   grep -F "$fetch: ?[31mred??xxxxx" got.err
   [ "$(wc -c <got.err)" -lt 1000 ]
+}
+
+@test "lies about a header" {
+  alone
+  printf '[upstream]\nkeys = keys.d\n[header]\nurl = %s/pvdrivers.h\n' "$ORIGIN_URL" >sync.conf
+  local lie header=$ORIGIN_URL/pvdrivers.h
+  for lie in half-a-row long-name big-number no-text; do
+    lies $lie 69 "cannot fetch '$header': xenblacklist-fetch talks nonsense"
+  done
+  lies no-header 65 "SCHEMA: '$header': ?[31mred"
+  lies rows 0 "product 7, 'seven', is new
+xenblacklist: sync: product 7, 'again', of the header was not added: the number is there already
+xenblacklist: sync: product 8, '', of the header was not added: product 8: the name is empty
+xenblacklist: sync: product 9, '\\x1b[31m', of the header was not added: product 9: the name holds control or invisible characters: '\\x1b[31m'"
 }
 
 @test "one that is silent, deaf or never done ends with the time budget" {

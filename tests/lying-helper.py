@@ -11,8 +11,8 @@ import struct
 import sys
 
 HELLO, DATA, FORGET, PROGRESS, RESULT = range(5)
-GOT, NOT_MODIFIED, NOT_THERE, TOO_BIG, SCHEME, MANY, FAILED = range(7)
-SETUP, REQUEST = 8 + 512, 16 + 512 + 4096
+GOT, NOT_MODIFIED, NOT_THERE, TOO_BIG, SCHEME, MANY, FAILED, NO_HEADER = range(8)
+SETUP, REQUEST = 8 + 512, 24 + 512 + 4096
 
 here = os.path.dirname(os.path.abspath(sys.argv[0]))
 with open(os.path.join(here, "lie"), encoding="utf-8") as f:
@@ -24,12 +24,17 @@ def frame(kind, body=b"", n=None):
     sock.sendall(struct.pack("=II", kind, len(body) if n is None else n) + body)
 
 
-def hello(wire=1, library=b"lies", trouble=b""):
+def hello(wire=2, library=b"lies", trouble=b""):
     return struct.pack("=I512s512s", wire, library, trouble)
 
 
 def result(outcome, status=200, etag=b"", text=b""):
     frame(RESULT, struct.pack("=II256s256s512s", outcome, status, etag, b"", text))
+
+
+def row(number, name, comment=b"", name_n=None):
+    return struct.pack("=III", number, len(name) if name_n is None else name_n,
+                       len(comment)) + name + comment
 
 
 def receive(n):
@@ -49,7 +54,7 @@ if lie == "garbage":
 if lie == "hello-long":
     frame(HELLO, hello(), n=0xffffffff)
 if lie == "other-version":
-    frame(HELLO, hello(wire=2))
+    frame(HELLO, hello(wire=3))
 if lie == "trouble":
     frame(HELLO, hello(trouble=b"cannot\x1b[31m\xff" + b"x" * 600))
 if lie == "flood":
@@ -91,6 +96,23 @@ while True:
         result(GOT, etag=b"e" * 256)
     elif lie == "terminal":
         result(FAILED, text=b"\x1b[31mred\xff\n" + b"x" * 600)
+    elif lie == "no-header":
+        result(NO_HEADER, text=b"\x1b[31mred")
+    elif lie == "half-a-row":
+        frame(DATA, b"xxxx")
+        result(GOT)
+    elif lie == "long-name":
+        frame(DATA, row(7, b"seven", name_n=0xffffffff))
+        result(GOT)
+    elif lie == "big-number":
+        frame(DATA, row(65536, b"seven"))
+        result(GOT)
+    elif lie == "no-text":
+        frame(DATA, row(7, b"sev\xff"))
+        result(GOT)
+    elif lie == "rows":  # that no header has: none of them, twice the same, names that are none
+        frame(DATA, row(7, b"seven", b"V") + row(7, b"again") + row(8, b"") + row(9, b"\x1b[31m"))
+        result(GOT)
     elif lie == "unsigned":
         frame(DATA, b"{}")
         result(GOT)

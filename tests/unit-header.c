@@ -238,10 +238,37 @@ static void differences(void **state)
 	assert_string_equal(c->change[4].name, "only-here");
 }
 
+static void packed_rows(void **state)
+{
+	CLEANUP(header_free) struct header *h = real();
+	CLEANUP(free) char *bytes = NULL;
+	size_t n = 0, whole = 0;
+
+	(void)state;
+	header_pack(h, &bytes, &n);
+	for (size_t cut = 0; cut <= n; cut++) {
+		CLEANUP(header_free) struct header *back = NULL;
+		CLEANUP(free) char *part = xmemdup(bytes, cut);
+
+		/* Cut between two rows it is a shorter list; within one it is nothing. */
+		if (!header_unpack(part, cut, &back))
+			continue;
+		assert_int_equal(back->n, whole);
+		whole++;
+		for (size_t i = 0; i < back->n; i++) {
+			assert_int_equal(back->row[i].number, h->row[i].number);
+			assert_string_equal(back->row[i].name, h->row[i].name);
+			assert_string_equal(back->row[i].comment, h->row[i].comment);
+		}
+	}
+	assert_int_equal(whole, h->n + 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_real_one),	  cmocka_unit_test(one_more),
 	cmocka_unit_test(around_the_end), cmocka_unit_test(from_nothing),
 	cmocka_unit_test(refused),	  cmocka_unit_test(differences),
+	cmocka_unit_test(packed_rows),
 };
 
 UNIT_MAIN(tests)

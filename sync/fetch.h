@@ -6,8 +6,8 @@
  * A URL to bytes, under rules that a hostile server cannot bend: https only (redirects too, three
  * at most), a byte cap counted while receiving, one time budget over everything, retries only for
  * what is transient. The network is spoken by a program of its own, xenblacklist-fetch, that has
- * no privileges and no files; only bytes and rows come back, and they are not believed. Proxies come from
- * https_proxy, all_proxy and no_proxy.
+ * no privileges and no files; only bytes and rows come back, and they are not believed. Proxies come
+ * from https_proxy, all_proxy and no_proxy.
  */
 #include "registry/base.h"
 #include "registry/err.h"

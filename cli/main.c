@@ -338,7 +338,7 @@ static int run_verb(struct run *run)
 
 	run->cli.out = out;
 	/* A file that is named has to be right, whether the verb wants it or not. */
-	if (r == 0)
+	if (r == 0 && !(v->needs & NEED_NOTHING_YET))
 		r = cli_need(&run->cli, v->needs | (run->globals.config ? NEED_CONFIG : 0), &err);
 	if (r == 0)
 		r = v->run(&run->cli, &err);

@@ -447,21 +447,38 @@ static int show_nagios(struct cli *cli, const struct facts *f)
 {
 	char why[256];
 	enum level level = judge(cli, f, why);
-	CLEANUP(free) char *name = xstrdup(level_name(level));
+	CLEANUP(free) char *name = xstrdup(level_name(level)), *data = NULL;
+	FILE *perfdata;
+	size_t size;
 
 	for (char *c = name; *c; c++)
 		*c = (char)(*c & ~0x20);
-	out_line(cli->out,
-		 "XENBLACKLIST %s - %s | entries=%zu nodes=%zu drift=%zu;0;; exceptions=%zu "
-		 "conflicts=%zu unenforced=%zu sightings=%zu",
-		 name, *why ? why : "xenstore is as the registry means it", f->enforced, f->nodes,
-		 all_drift(f), f->exceptions, f->conflicts, f->gaps, f->sightings);
+	perfdata = open_memstream(&data, &size);
+	if (!perfdata)
+		abort();
+	fprintf(perfdata, "entries=%zu", f->enforced);
+	if (f->published)
+		fprintf(perfdata, " nodes=%zu", f->nodes);
+	if (f->reachable)
+		fprintf(perfdata, " drift=%zu;0;;", all_drift(f));
+	fprintf(perfdata, " exceptions=%zu conflicts=%zu", f->exceptions, f->conflicts);
+	if (f->reachable)
+		fprintf(perfdata, " unenforced=%zu", f->gaps);
+	fprintf(perfdata, " sightings=%zu", f->sightings);
+	fclose(perfdata);
+	out_line(cli->out, "XENBLACKLIST %s - %s | %s", name,
+		 *why ? why : "xenstore is as the registry means it", data);
 	return (int)level;
 }
 
 static int nagios_failed(struct cli *cli, const struct err *e)
 {
-	out_line(cli->out, "XENBLACKLIST UNKNOWN - %s", e->msg);
+	CLEANUP(free) char *text = xstrdup(e->msg);
+
+	for (char *c = text; *c; c++)
+		if (*c == '|') /* what follows would be performance data */
+			*c = '!';
+	out_line(cli->out, "XENBLACKLIST UNKNOWN - %s", text);
 	out_str(cli->out, "state", "unknown");
 	out_str(cli->out, "why", e->msg);
 	return LEVEL_UNKNOWN;
@@ -515,7 +532,7 @@ static char *metrics(const struct facts *s)
 	gauge(f, "sync_failing", "Whether the last sync failed.", s->failure != NULL);
 	gauge(f, "nodes_wanted", "Nodes that the registry means.", (int64_t)s->nodes);
 	gauge(f, "xenstore_up", "Whether xenstore answered.", s->reachable);
-	gauge(f, "sightings", "Guests seen with a driver.", (int64_t)s->sightings);
+	gauge(f, "sightings", "Drivers that guests were seen with.", (int64_t)s->sightings);
 	if (s->reachable) {
 		fprintf(f, "# HELP xenblacklist_drift Nodes that differ from the registry.\n"
 			   "# TYPE xenblacklist_drift gauge\n");
@@ -562,6 +579,7 @@ const struct verb verb_status = {
 	.name = "status",
 	.args_doc = "",
 	.summary = "show on one screen how things stand",
+	.needs = NEED_NOTHING_YET,
 	.options = options,
 	.option = option,
 	.args_size = sizeof(struct status_args),

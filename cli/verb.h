@@ -21,6 +21,7 @@ enum {
 	NEED_DB_READ = 1 << 1,
 	NEED_DB_WRITE = 1 << 2,
 	NEED_STORE = 1 << 3,
+	NEED_NOTHING_YET = 1 << 4, /* nothing is opened before run(), which tells failures itself */
 };
 
 /* Exit status of a verb whose answer is "yes": blacklisted, changes, findings. */

@@ -409,6 +409,10 @@ END
   xb_status 74 status --prometheus /dev/full
   xb_status 3 status --nagios --registry /dev/null/nothing
   grep -q '^XENBLACKLIST UNKNOWN - ' got.out
+  xb_status 3 status --nagios --config 'none | drift=0'
+  grep -q "^XENBLACKLIST UNKNOWN - [^|]*'none ! drift=0'" got.out
+  lacks '|' got.out
+  xb_status 78 status --config 'none | drift=0'
 }
 
 @test "a xenstore that has gone: 69, and the registry keeps what was added" {
@@ -424,7 +428,10 @@ END
   grep -q 'the registry is changed, xenstore is not' got.err
   run_json 0 list
   [ "$(json '.entries | length')" = 3 ]
-  xb_status 2 status --nagios
+  # What is not known is left out, not zero.
+  xb 2 status --nagios <<'END'
+XENBLACKLIST CRITICAL - xenstore cannot be reached | entries=3 nodes=7 exceptions=0 conflicts=0 sightings=0
+END
   sandbox_again
   xb_status 0 apply
   [ "$(nodes experimental)" = '1 2 3 ' ]

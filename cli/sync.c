@@ -313,6 +313,8 @@ static int sync_run(struct cli *cli, struct err *err)
 		r = pull_lock(db_path(cli->db), a->wait, &lock, err);
 	if (r < 0)
 		return r;
+	cli->now = time_now();
+	db_set_now(cli->db, cli->now);
 	/* A list that could not reach xenstore is not taken: the next sync would see no news. */
 	if (!a->dry_run && !a->no_apply)
 		r = cli_need(cli, NEED_STORE, err);

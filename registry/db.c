@@ -389,6 +389,11 @@ int64_t db_now(const struct db *db)
 	return db->now;
 }
 
+void db_set_now(struct db *db, int64_t now)
+{
+	db->now = now;
+}
+
 const struct actor *db_actor(const struct db *db)
 {
 	return &db->actor;

@@ -35,6 +35,8 @@ DEFINE_CLEANUP(struct db *, db_close)
 
 const char *db_path(const struct db *db);
 int64_t db_now(const struct db *db);
+/* After a wait: what is decided and written from here on is decided at NOW. */
+void db_set_now(struct db *db, int64_t now);
 const struct actor *db_actor(const struct db *db);
 
 /*

@@ -702,6 +702,17 @@ keys = keys.d" >sync.conf
   wait "$waiter"
 }
 
+@test "who waited for the other looks at the clock again" {
+  xb_status 0 product list
+  exec 8>>registry.db.lock
+  flock 8
+  (sleep 3 && flock -u 8) 8>&8 &
+  local waiter=$!
+  # A clock that goes on from there.
+  XB_NOW='@2026-12-19 23:59:58' refused 65 "EXPIRED: the manifest expired at '2026-12-20T00:00:00Z': its publisher has to issue a new one, or this mirror is stale" --wait 60
+  wait "$waiter"
+}
+
 @test "arguments" {
   xb_status 64 sync --url "$(U)" --from x
   xb_status 64 sync --signature x

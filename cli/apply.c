@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cli/exceptions.h"
+#include "cli/exception.h"
 #include "cli/file.h"
 #include "cli/impact.h"
 #include "registry/acceptance.h"

@@ -10,7 +10,7 @@
 
 #include "cli/apply.h"
 #include "cli/enforcement.h"
-#include "cli/exceptions.h"
+#include "cli/exception.h"
 #include "registry/sighting.h"
 #include "sync/pull.h"
 

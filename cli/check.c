@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/exceptions.h"
+#include "cli/exception.h"
 #include "cli/subject.h"
 #include "registry/blacklist.h"
 #include "sync/lookup.h"

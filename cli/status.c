@@ -10,7 +10,7 @@
 #include "cli/apply.h"
 #include "cli/due.h"
 #include "cli/enforcement.h"
-#include "cli/exceptions.h"
+#include "cli/exception.h"
 #include "cli/file.h"
 #include "registry/history.h"
 #include "registry/sighting.h"

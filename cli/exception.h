@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef CLI_EXCEPTIONS_H
-#define CLI_EXCEPTIONS_H
+#ifndef CLI_EXCEPTION_H
+#define CLI_EXCEPTION_H
 
 /*
  * Exceptions in force, as the verbs tell them that are about something else: always with their

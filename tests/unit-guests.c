@@ -237,12 +237,11 @@ static void scans_are_incremental(void **state)
 	assert_int_equal(findings(db), 0);
 }
 
-/* The second boot of a guest: another log at the same inode, alike for its first lines. */
-static void an_inode_used_again(void **state)
+/* True when the second of two logs got the inode of the first, which others may snatch away. */
+static bool second_boot(void **state, struct db *db)
 {
 	static const char text[] = "domid: 1\n%0300d\nUnknown PV product 2 loaded in guest\n"
 				   "PV driver build %d\n";
-	CLEANUP(db_close) struct db *db = registry_open(*state);
 	CLEANUP(free) char *log = beside(state, "qemu-dm-web.log");
 	CLEANUP(free) char *first = xasprintf(text, 0, 1), *second = xasprintf(text, 0, 2);
 	struct warnings w = { .n = 0 };
@@ -254,12 +253,30 @@ static void an_inode_used_again(void **state)
 	assert_int_equal(unlink(log), 0);
 	append(log, second);
 	assert_int_equal(stat(log, &after), 0);
-	if (after.st_ino != before.st_ino) {
+	if (after.st_ino == before.st_ino)
+		scan(db, log, &w);
+	assert_int_equal(unlink(log), 0);
+	return after.st_ino == before.st_ino;
+}
+
+/* Another log at the same inode, alike for its first lines. */
+static void an_inode_used_again(void **state)
+{
+	bool again = false;
+
+	for (int i = 0; i < 50 && !again; i++) {
+		CLEANUP(db_close) struct db *db = registry_open(*state);
+		CLEANUP(sightings_free) struct sightings *ss = NULL;
+		struct err err = { 0 };
+
+		again = second_boot(state, db);
+		ok(sighting_list(db, -1, "web", &ss, &err), &err);
+		assert_int_equal(ss->n, again ? 2 : 1);
+	}
+	if (!again) {
 		print_message("this file system uses no inode again\n");
 		skip();
 	}
-	scan(db, log, &w);
-	assert_all(db, "web 2/1 allowed 1\nweb 2/2 allowed 1\n");
 }
 
 /* Times that no clock tells are no reason to fail. */

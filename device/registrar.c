@@ -79,13 +79,14 @@ static int look_at_tree(struct registrar *r, struct err *err)
 		return 0;
 	}
 	r->heal_complained = false;
-	if (written) {
-		talk(r, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
-		mirror_changed(r->mirror, NULL);
-		if (mirror_look(r->mirror, r->store, &tree, err) < 0)
-			return -1;
+	if (!written) {
+		heal_settled(r->heal, tree_copy(tree));
+		return 0;
 	}
-	heal_settled(r->heal, tree_copy(tree));
+	/* Not in order before it is seen to be: something else may have vanished meanwhile. */
+	talk(r, LOG_NOTICE, "wrote %zu nodes again that were missing or changed", written);
+	mirror_changed(r->mirror, NULL);
+	look_in(r, 0);
 	return 0;
 }
 

@@ -232,6 +232,19 @@ END
   [ "$(sed -n 's/^rules //p' told | sort -u)" = 6 ]
 }
 
+@test "what vanishes while something else is healed comes back too" {
+  xb_status 0 add gplpv-windows 1..4000 --id many --reason test --whole-family --apply
+  helpers_start
+  looked
+  for n in 4000 3999; do
+    xenstore-rm $ROOT/experimental/5
+    until there experimental/5; do :; done
+    # The tree is just being read again.
+    xenstore-rm $ROOT/gplpv-windows/$n
+    eventually there gplpv-windows/$n
+  done
+}
+
 @test "a daemon that lost everything is filled again" {
   helpers_start
   looked

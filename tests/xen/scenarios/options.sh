@@ -6,20 +6,26 @@ check "the daemon starts" daemon_start --unplug refuse --fail closed --guest-log
 # Text first (before a verdict), then a blacklisted driver that unplugs all the same.
 tiny stubborn 1,0x12,104 1,0x12,105 1,0x12,10 $(linux_way 65535 7 | sed 's/ 0,0,0//;s/7,8,0x49d2 2,0x10,3//') \
   2,0x10,3 5,0x10,0 2,0x12,4711 3,0x10,1 5,0x10,0 0,0,0
-check "a guest is created" create stubborn
-unguarded() {
-  [ ! -e "/run/xenblacklistd/$(cat $tmp/$1.domid).server" ]
-}
 tiny without 5,0x10,0 0,0,0
-create without 'xen_platform_pci=0'
-check "a domain without the platform device is not guarded" within 10 unguarded without
-xl destroy without
-printf '%s\n' "name='pv'" 'type="pv"' 'memory=64' 'kernel="/guest/vmlinuz"' >$tmp/pv.cfg
-xl create -p $tmp/pv.cfg >/dev/null 2>&1
-introduce pv
-check "a PV domain is not guarded" within 10 unguarded pv
-xl destroy pv
-attached stubborn
+check "a domain without the platform device is created" create without 'xen_platform_pci=0'
+for type in pv pvh; do
+  printf '%s\n' "name='$type'" "type='$type'" 'memory=128' 'kernel="/guest/vmlinuz"' >$tmp/$type.cfg
+  check "a domain of type $type is created" xl create -p $tmp/$type.cfg
+  introduce $type
+done
+# What came before it has been looked at when it is guarded.
+check "a guest is created" create stubborn
+check "and guarded" attached stubborn
+unguarded() {
+  number "$1"
+  [ -n "$number" ] && [ ! -e "/run/xenblacklistd/$number.server" ]
+}
+for name in without pv pvh; do
+  check "'$name' is not guarded" within 10 unguarded $name
+  check "and audit has nothing to say about it" sh -c "! xenblacklist audit | grep '^unenforced .* $name '"
+  xl destroy $name
+done
+check "audit knows who answers" sh -c "xenblacklist audit | grep ' stubborn  *xenblacklistd '"
 status() {
   grep -q "^$2" "/proc/$(record "$1" pid)/status"
 }

@@ -180,9 +180,20 @@ static bool others_read(const char *perms)
 	return *perms == 'r' || *perms == 'b';
 }
 
+/* Who else reads a node with these permissions, after "readable by dom0". The caller frees. */
+static char *readers(const char *perms)
+{
+	if (others_read(perms))
+		return xstrdup(" and stub domains");
+	if (strstr(perms, ",r") || strstr(perms, ",b"))
+		return xasprintf(" and the domains that %s names", perms);
+	return xstrdup(" only");
+}
+
 static int show_node(struct cli *cli, const char *path, bool wanted, struct err *err)
 {
 	CLEANUP(tree_free) struct tree *tree = NULL;
+	CLEANUP(free) char *who = NULL;
 	struct out *out = cli->out;
 	bool there;
 	int r = store_tree(cli->store, path, &tree, err);
@@ -190,12 +201,10 @@ static int show_node(struct cli *cli, const char *path, bool wanted, struct err 
 	if (r < 0)
 		return r;
 	there = tree->n > 0;
+	who = there ? readers(tree->node[0].perms) : xstrdup("");
 	out_line(out, "  %s: %s%s%s%s", path, there ? "there" : "not there",
 		 there == wanted ? "" : ", which is not what the registry means",
-		 there ? "; readable by dom0" : "",
-		 !there				    ? ""
-		 : others_read(tree->node[0].perms) ? " and stub domains"
-						    : " only");
+		 there ? "; readable by dom0" : "", who);
 	out_object(out, NULL);
 	out_str(out, "path", path);
 	out_bool(out, "wanted", wanted);

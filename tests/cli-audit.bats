@@ -267,6 +267,16 @@ END
   [ "$(json '.nodes[1].path')" = '"/mh/driver-blacklist/elsewhere/15"' ]
 }
 
+@test "explain: who can read a node that names domains" {
+  xb_status 0 add 65535 5 --reason a --apply
+  for perms in 'n0 r7:dom0 and the domains that n0,r7 names' 'n0 n7:dom0 only' 'r0 n7:dom0 and stub domains'; do
+    # shellcheck disable=SC2086
+    xenstore-chmod /mh/driver-blacklist/experimental/5 ${perms%:*}
+    xb_status 0 explain 65535 5
+    grep -qx "  /mh/driver-blacklist/experimental/5: there; readable by ${perms#*:}" got.out
+  done
+}
+
 @test "an ordinary user is told what it may not see" {
   [ "$(id -u)" = 0 ] || skip "only root can become another user"
   local program

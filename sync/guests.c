@@ -409,6 +409,29 @@ static bool seen_key(const struct scan *scan, const char *key)
 	return false;
 }
 
+/* Into the registry in one transaction, unless another scan has been there meanwhile. */
+static int save(struct scan *scan, const struct source *src, const struct collection *found,
+		const char *old, const char *progress, int64_t when, struct err *err)
+{
+	CLEANUP(free) char *now = NULL;
+	DB_TX tx = { 0 };
+	int r = db_begin(scan->db, &tx, err);
+
+	if (r == 0)
+		r = sighting_scan_get(scan->db, src->key, &now, err);
+	if (r < 0)
+		return r;
+	if (strcmp(old ? old : "", now ? now : "") != 0) {
+		scan->report->unchanged++;
+		return 0;
+	}
+	scan->report->builds += found->total;
+	r = record(scan->db, found, when, err);
+	if (r == 0)
+		r = sighting_scan_set(scan->db, src->key, progress, err);
+	return r < 0 ? r : db_commit(&tx, err);
+}
+
 /* An unreadable file is told and skipped; what fails here is the registry. */
 static int scan_source(struct scan *scan, const struct source *src, struct err *err)
 {
@@ -443,14 +466,10 @@ static int scan_source(struct scan *scan, const struct source *src, struct err *
 		scan->warn(scan->ctx, why.msg);
 	}
 	scan->report->bytes += bytes;
-	scan->report->builds += found->total;
 	if (when > db_now(scan->db))
 		when = db_now(scan->db);
-	r = record(scan->db, found, when, err);
-	if (r < 0)
-		return r;
 	text = progress_text(src, offset, d);
-	return sighting_scan_set(scan->db, src->key, text, err);
+	return save(scan, src, found, old, text, when, err);
 }
 
 static int scan_file(struct scan *scan, const char *path, struct err *err)
@@ -498,10 +517,12 @@ int guests_scan(struct db *db, char *const *globs, size_t n_globs,
 	struct guests_report report = { 0 };
 	struct scan scan = { .db = db, .warn = warn, .ctx = ctx, .report = &report };
 	DB_TX tx = { 0 };
-	int r = db_begin(db, &tx, err);
+	int r = 0;
 
 	for (size_t i = 0; i < n_globs && r == 0; i++)
 		r = scan_glob(&scan, globs[i], err);
+	if (r == 0)
+		r = db_begin(db, &tx, err);
 	if (r == 0)
 		r = sighting_scan_keep(db, scan.key, scan.n, err);
 	if (r == 0)

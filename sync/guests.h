@@ -21,10 +21,11 @@ struct guests_report {
 };
 /*
  * Scans the files that the globs match, from where the last scan stopped, and records what it
- * finds as SIGHTING_LOG, seen at the file's modification time, in one transaction. A file that
- * cannot be read is counted and told through WARN; it fails nothing else. Lines with a syslog tag
- * "qemu-dm-N" belong to the guest "domain-N", but not in a log that is a guest's by its name: who
- * writes there speaks for itself alone.
+ * finds as SIGHTING_LOG, seen at the file's modification time. Each file has a transaction, which
+ * begins when it was read: a large one locks nobody out. A file that cannot be read is counted and
+ * told through WARN; it fails nothing else. Lines with a syslog tag "qemu-dm-N" belong to the guest
+ * "domain-N", but not in a log that is a guest's by its name: who writes there speaks for itself
+ * alone.
  */
 int guests_scan(struct db *db, char *const *globs, size_t n_globs,
 		void (*warn)(void *ctx, const char *text), void *ctx, struct guests_report *ret,

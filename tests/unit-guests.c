@@ -338,6 +338,42 @@ static void compressed_files(void **state)
 	assert_all(db, "web 2/1 allowed 2\n");
 }
 
+/* In the middle of a scan: another process writes, and scans the same files. */
+static void meanwhile(void *ctx, const char *text)
+{
+	const char *path = ctx;
+	CLEANUP(db_close) struct db *other = registry_open(path);
+	CLEANUP(free)
+	char *glob = xasprintf("%.*s/*.log.1", (int)(strrchr(path, '/') - path), path);
+	struct warnings w = { .n = 0 };
+
+	(void)text;
+	tamper(path, "BEGIN IMMEDIATE; ROLLBACK");
+	scan(other, glob, &w);
+	assert_int_equal(w.n, 1);
+}
+
+static void reading_locks_nobody_out(void **state)
+{
+	static const char line[] = "Unknown PV product 2 loaded in guest\nPV driver build 1\n";
+	CLEANUP(db_close) struct db *db = registry_open(*state);
+	CLEANUP(free) char *log = beside(state, "qemu-dm-web.log");
+	CLEANUP(free) char *torn = beside(state, "qemu-dm-web.log.1");
+	CLEANUP(free) char *glob = beside(state, "qemu-dm-*");
+	struct guests_report report;
+	struct err err = { 0 };
+	struct stat st;
+
+	append(torn, line);
+	run_tool("gzip '%s'", torn);
+	run_tool("f='%s'; mv \"$f.gz\" \"$f\"", torn);
+	assert_int_equal(stat(torn, &st), 0);
+	assert_int_equal(truncate(torn, st.st_size - 4), 0);
+	append(log, line);
+	ok(guests_scan(db, &glob, 1, meanwhile, *state, &report, &err), &err);
+	assert_all(db, "web 2/1 allowed 2\n");
+}
+
 /* What cannot be read is told, not passed over as a log without lines. */
 static void packed_by_others(void **state)
 {
@@ -678,14 +714,23 @@ static void running_domains(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	registry_test(records_merge),	    registry_test(no_guest_fills_the_registry),
-	cmocka_unit_test(names_of_files),   registry_test(scans_are_incremental),
-	registry_test(an_inode_used_again), registry_test(odd_times),
-	registry_test(a_late_verdict),	    registry_test(compressed_files),
-	registry_test(packed_by_others),    registry_test(things_that_are_no_logs),
-	registry_test(syslog_of_many),	    registry_test(a_guest_speaks_for_itself),
-	registry_test(a_flood_in_a_syslog), registry_test(qmp_peers),
-	registry_test(qmp_paths),	    cmocka_unit_test(hints),
+	registry_test(records_merge),
+	registry_test(no_guest_fills_the_registry),
+	cmocka_unit_test(names_of_files),
+	registry_test(scans_are_incremental),
+	registry_test(an_inode_used_again),
+	registry_test(odd_times),
+	registry_test(a_late_verdict),
+	registry_test(compressed_files),
+	registry_test(packed_by_others),
+	registry_test(things_that_are_no_logs),
+	registry_test(reading_locks_nobody_out),
+	registry_test(syslog_of_many),
+	registry_test(a_guest_speaks_for_itself),
+	registry_test(a_flood_in_a_syslog),
+	registry_test(qmp_peers),
+	registry_test(qmp_paths),
+	cmocka_unit_test(hints),
 	registry_test(running_domains),
 };
 

@@ -56,8 +56,8 @@ struct domain {
 	int sock, state, log;
 	int64_t death[DEATHS_MAX];
 	unsigned deaths;
-	uint64_t lost; /* bytes of guest text, not told yet */
-	int64_t lost_ms;
+	uint64_t lost, unreported; /* bytes of guest text, and handshakes, not told yet */
+	int64_t lost_ms, unreported_ms;
 	int64_t messages, text; /* what it may say now, in 1/1000 */
 	int64_t earned_ms;
 	bool log_complained;
@@ -165,9 +165,23 @@ static void tell_lost(struct supervisor *s, struct domain *d, int64_t after_ms)
 	d->lost_ms = now;
 }
 
+/* Handshakes beyond what is reported of one guest, in the same way. */
+static void tell_unreported(struct supervisor *s, struct domain *d, int64_t after_ms)
+{
+	CLEANUP(free) char *who = title(d);
+	int64_t now = now_ms();
+
+	if (!d->unreported || now - d->unreported_ms < after_ms)
+		return;
+	say(s, LOG_NOTICE, "%s: %" PRIu64 " handshakes were not reported", who, d->unreported);
+	d->unreported = 0;
+	d->unreported_ms = now;
+}
+
 static void forget(struct supervisor *s, struct domain *d)
 {
 	tell_lost(s, d, 0);
+	tell_unreported(s, d, 0);
 	for (size_t i = 0; i < s->n; i++)
 		if (s->domain[i] == d)
 			s->domain[i] = s->domain[--s->n];
@@ -179,7 +193,7 @@ static void forget(struct supervisor *s, struct domain *d)
 
 /* ---- servers and processes ---- */
 
-static void remember(struct supervisor *s, const struct domain *d)
+static bool remember(struct supervisor *s, const struct domain *d)
 {
 	struct record r = {
 		.domid = d->domid, .server = d->server, .pid = d->pid, .attached = d->attached
@@ -187,8 +201,11 @@ static void remember(struct supervisor *s, const struct domain *d)
 	struct err err;
 
 	snprintf(r.uuid, sizeof(r.uuid), "%s", d->uuid);
-	if (record_write(s->o->run_dir, &r, &err) < 0)
+	if (record_write(s->o->run_dir, &r, &err) == 0)
+		return true;
+	if (!d->try_at)
 		say(s, LOG_ERR, "%s", err.msg);
+	return false;
 }
 
 static void destroy_server(struct supervisor *s, uint16_t domid, ioreq_id server)
@@ -265,7 +282,12 @@ static void guard(struct supervisor *s, struct domain *d)
 		return;
 	}
 	d->guarded = true;
-	remember(s, d);
+	/* A server that a successor does not know of would keep its guest waiting for ever. */
+	if (!remember(s, d)) {
+		unguard(s, d);
+		d->try_at = now_ms() + LOOK_MS;
+		return;
+	}
 	close_fd(d->state);
 	d->state = child_state_make();
 	start_child(s, d);
@@ -547,7 +569,7 @@ static void listen_helper(struct supervisor *s, enum helper_kind kind)
 
 /* ---- what a domain's process tells ---- */
 
-static void take_verdict(struct supervisor *s, const struct domain *d, const struct packet *m)
+static void take_verdict(struct supervisor *s, struct domain *d, const struct packet *m)
 {
 	CLEANUP(free) char *who = title(d);
 	struct packet sighting = *m;
@@ -555,8 +577,8 @@ static void take_verdict(struct supervisor *s, const struct domain *d, const str
 
 	s->count.verdict[v]++;
 	s->count.unreported += m->count;
-	if (m->count)
-		say(s, LOG_NOTICE, "%s: %" PRIu32 " handshakes were not reported", who, m->count);
+	d->unreported += m->count;
+	tell_unreported(s, d, LOST_MS);
 	say(s, v == VERDICT_ALLOWED ? LOG_INFO : LOG_NOTICE,
 	    "%s: product %u build %" PRIu32 ": %s%s", who, m->product, m->build, verdict_name(v),
 	    v == VERDICT_ALLOWED || v == VERDICT_BLACKLISTED ? ""

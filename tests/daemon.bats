@@ -210,6 +210,43 @@ times() { # COUNT PATTERN
   eventually times 1 'build 7: blacklisted'
 }
 
+@test "a server that cannot be remembered is none: nobody would end it after a crash" {
+  mkdir -p run/5.server.new
+  domain 5 web
+  daemon_start
+  sleep 3
+  times 1 "cannot create .*5.server.new"
+  [ ! -e xen/5.server ]
+  rmdir run/5.server.new
+  eventually grep -q "domain 5 ('web') is guarded" log
+  driver 5 65535 7
+  eventually times 1 'build 7: blacklisted'
+}
+
+@test "a guest that does nothing but shake hands: one line in a while counts what is not reported" {
+  domain 5 web
+  daemon_start
+  for _ in $(seq 100); do
+    printf '%s\n' "w 12 2 65535" "w 10 4 7" "r 10 2"
+  done >shakes
+  for _ in 1 2 3 4; do
+    cat shakes >xen/5.in
+    sleep 0.4
+  done
+  driver 5 65535 8
+  eventually answered 5 "$(printf 'd249 %.0s' $(seq 400))1 49d2 "
+  sleep 1
+  [ "$(grep -c 'were not reported' log)" -le 2 ]
+  grep -q "domain 5 ('web'): [0-9]* handshakes were not reported" log
+  kill "$daemon"
+  wait "$daemon" || true
+  # What was not told yet is told at the end.
+  reported=$(grep -c "domain 5 ('web'): product" log)
+  others=$(sed -n "s/.*domain 5 ('web'): \([0-9]*\) handshakes were not reported/\1/p" log | awk '{ n += $1 } END { print n + 0 }')
+  echo "$reported reported, $others not"
+  [ $((reported + others)) -ge 400 ]
+}
+
 @test "a process that does not leave is ended" {
   domain 5 web
   daemon_start

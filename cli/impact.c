@@ -79,8 +79,8 @@ static char *fate(const struct telling *t, const struct impact_guest *g)
 		return xstrdup("was without its driver when last seen and stays so");
 	if (g->superseded)
 		return xasprintf("would lose a driver that it had before build %" PRIu32, g->newer);
-	if (from(t) != TIME_NONE)
-		return xasprintf("would lose its driver from %s on", time_text(from(t), date));
+	if (g->from > t->cli->now)
+		return xasprintf("would lose its driver from %s on", time_text(g->from, date));
 	return xstrdup("would lose its driver");
 }
 
@@ -178,6 +178,7 @@ static void guest_json(const struct telling *t, const struct impact_guest *g)
 	out_int(out, "build", g->build);
 	out_str(out, "version", version);
 	out_str(out, "effect", g->effect == IMPACT_LOSES ? "loses" : "audited");
+	out_time(out, "from", g->from > t->cli->now ? g->from : TIME_NONE);
 	out_bool(out, "was_blocked", g->was_blocked);
 	if (g->superseded)
 		out_int(out, "newer_build", g->newer);

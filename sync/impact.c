@@ -271,24 +271,40 @@ int impact_after(struct impact *i, struct db *db, const struct blacklist *after,
 {
 	CLEANUP(acceptances_free) struct acceptances *accepted = NULL;
 	CLEANUP(free) struct impact_guest *missed = xcalloc(i->n, sizeof(*missed));
-	size_t n_missed = 0;
+	CLEANUP(free) struct impact_cover *rest = xcalloc(i->n, sizeof(*rest));
+	size_t n_hit = 0, n_missed = 0;
 	int r = acceptance_list(db, &accepted, err);
 
 	if (r < 0)
 		return r;
 	for (size_t k = 0; k < i->n; k++) {
-		struct impact_guest *g = &i->guest[k];
-		struct impact_cover c = cover_of(after, g, &g->entry);
+		struct impact_guest g = i->guest[k];
+		struct impact_cover before = i->cover[k], c;
+		bool was_hit = k < i->n_hit;
 
-		if (!is_hit(&i->cover[k], &c)) {
-			missed[n_missed++] = *g;
+		if (!was_hit || g.effect == IMPACT_AUDITED) {
+			const struct entry *entry;
+
+			c = cover_of(after, &g, &entry);
+			if (is_hit(&before, &c) && (!was_hit || c.leaf || c.range)) {
+				g.effect = c.leaf || c.range ? IMPACT_LOSES : IMPACT_AUDITED;
+				g.entry = entry;
+				g.accepted = acceptance_holds(accepted, entry->row);
+				g.from = blacklist_now(after);
+				was_hit = true;
+			}
+		}
+		if (!was_hit) {
+			rest[n_missed] = before;
+			missed[n_missed++] = g;
 			continue;
 		}
-		g->effect = c.leaf || c.range ? IMPACT_LOSES : IMPACT_AUDITED;
-		g->accepted = acceptance_holds(accepted, g->entry->row);
-		i->guest[i->n_hit++] = *g;
+		i->cover[n_hit] = before;
+		i->guest[n_hit++] = g;
 	}
-	memcpy(i->guest + i->n_hit, missed, n_missed * sizeof(*missed));
+	i->n_hit = n_hit;
+	memcpy(i->guest + n_hit, missed, n_missed * sizeof(*missed));
+	memcpy(i->cover + n_hit, rest, n_missed * sizeof(*rest));
 	count_refused(i);
 	return 0;
 }

@@ -28,7 +28,8 @@ struct impact_guest {
 
 	/* Set for those that are hit. */
 	enum impact_effect effect;
-	const struct entry *entry; /* the one that decides; borrowed from the blacklist after */
+	int64_t from;		   /* the moment of the blacklist that hits it */
+	const struct entry *entry; /* the one that decides; borrowed from that blacklist */
 	bool accepted;
 };
 
@@ -54,7 +55,10 @@ void impact_before(struct impact *i, const struct blacklist *before);
 void impact_before_live(struct impact *i, const struct tree *live, bool dom0_only,
 			const struct blacklist *after);
 
-/* Compares, once, with what is blacklisted after it. AFTER outlives I. */
+/*
+ * Compares with what is blacklisted after it; called again, with what will be at a later moment,
+ * finds those who are hit only then. Each AFTER outlives I.
+ */
 int impact_after(struct impact *i, struct db *db, const struct blacklist *after, struct err *err);
 
 /* Hits of the entry ID no longer count as refused. */

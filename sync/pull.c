@@ -340,22 +340,6 @@ static int before_change(struct pull *p, struct err *err)
 	return r;
 }
 
-static int check_impact(struct pull *p, const struct blacklist *after, struct err *err)
-{
-	int r;
-
-	if (!p->impact)
-		return 0;
-	r = impact_after(p->impact, p->db, after, err);
-	if (r < 0)
-		return r;
-	p->o->impact(p->o->ctx, p->impact, after, p->result->new_builds > 0);
-	if (!p->o->config->impact_refuse)
-		return 0;
-	return impact_gate(p->impact, "make an exception, or '--accept-impact ID' takes that entry",
-			   err);
-}
-
 static int accept_impact(struct pull *p, struct err *err)
 {
 	int r = 0;
@@ -367,40 +351,42 @@ static int accept_impact(struct pull *p, struct err *err)
 
 #define BEGINNINGS_MAX 64
 
-/* On each of the next dates on which an entry begins: no apply is to fail then. */
-static int check_beginnings(struct pull *p, const struct entries *es, const struct nodes_options *o,
-			    struct err *err)
+/* The blacklist as it will be at the moments that matter: now, and whenever an entry begins. */
+struct future {
+	struct blacklist *at[1 + BEGINNINGS_MAX];
+	size_t n;
+};
+
+static void future_end(struct future *f)
 {
-	int64_t at = db_now(p->db);
-	int r = 0;
-
-	for (int n = 0; n < BEGINNINGS_MAX && r == 0; n++) {
-		CLEANUP(blacklist_free) struct blacklist *b = NULL;
-		CLEANUP(tree_free) struct tree *tree = NULL;
-		int64_t next = TIME_NONE;
-		char date[TIME_TEXT_MAX];
-
-		for (size_t i = 0; i < es->n; i++) {
-			int64_t begins = es->entry[i]->not_before;
-
-			if (begins != TIME_NONE && begins > at &&
-			    (next == TIME_NONE || begins < next))
-				next = begins;
-		}
-		if (next == TIME_NONE)
-			return 0;
-		at = next;
-		r = blacklist_load(p->db, at, &b, err);
-		if (r == 0)
-			r = nodes_desired(b, o, &tree, err);
-		if (r < 0)
-			err_wrap(err, "from %s on", time_text(at, date));
-	}
-	return r;
+	while (f->n)
+		blacklist_free(f->at[--f->n]);
 }
 
-/* What could not be published later must not be taken now. */
-static int check_outcome(struct pull *p, struct err *err)
+static int64_t next_beginning(const struct entries *es, int64_t after)
+{
+	int64_t next = TIME_NONE;
+
+	for (size_t i = 0; i < es->n; i++) {
+		int64_t begins = es->entry[i]->not_before;
+
+		if (begins != TIME_NONE && begins > after && (next == TIME_NONE || begins < next))
+			next = begins;
+	}
+	return next;
+}
+
+/* Hits borrow from the blacklist that hits them. */
+static bool is_needed(const struct impact *i, const struct blacklist *b)
+{
+	for (size_t k = 0; i && k < i->n_hit; k++)
+		if (i->guest[k].from == blacklist_now(b))
+			return true;
+	return false;
+}
+
+/* What could not be published later must not be taken now: no apply is to fail then. */
+static int check_moment(struct pull *p, int64_t at, struct future *f, struct err *err)
 {
 	const struct config *c = p->o->config;
 	struct nodes_options o = { .dom0_only = c->nodes_dom0_only,
@@ -408,12 +394,40 @@ static int check_outcome(struct pull *p, struct err *err)
 				   .total_limit = c->total_limit };
 	CLEANUP(blacklist_free) struct blacklist *b = NULL;
 	CLEANUP(tree_free) struct tree *tree = NULL;
-	int r = blacklist_load(p->db, db_now(p->db), &b, err);
+	int r = blacklist_load(p->db, at, &b, err);
 
-	if (r < 0 || (r = nodes_desired(b, &o, &tree, err)) < 0 ||
-	    (r = check_beginnings(p, blacklist_entries(b), &o, err)) < 0)
+	if (r == 0)
+		r = nodes_desired(b, &o, &tree, err);
+	if (r == 0 && p->impact)
+		r = impact_after(p->impact, p->db, b, err);
+	if (r == 0 && (!f->n || is_needed(p->impact, b)))
+		f->at[f->n++] = TAKE(b);
+	return r;
+}
+
+static int check_outcome(struct pull *p, struct err *err)
+{
+	__attribute__((cleanup(future_end))) struct future f = { .n = 0 };
+	int64_t at = db_now(p->db);
+	int r = check_moment(p, at, &f, err);
+
+	for (int n = 0; n < BEGINNINGS_MAX && r == 0; n++) {
+		char date[TIME_TEXT_MAX];
+
+		at = next_beginning(blacklist_entries(f.at[0]), at);
+		if (at == TIME_NONE)
+			break;
+		r = check_moment(p, at, &f, err);
+		if (r < 0)
+			err_wrap(err, "from %s on", time_text(at, date));
+	}
+	if (r < 0 || !p->impact)
 		return r;
-	return check_impact(p, b, err);
+	p->o->impact(p->o->ctx, p->impact, f.at[0], p->result->new_builds > 0);
+	if (!p->o->config->impact_refuse)
+		return 0;
+	return impact_gate(p->impact, "make an exception, or '--accept-impact ID' takes that entry",
+			   err);
 }
 
 static int count_upstream(struct db *db, size_t *ret, struct coverage **ret_coverage,

@@ -429,6 +429,29 @@ END
   run_json 0 status
 }
 
+@test "sync: entries that begin later, each told with its date, and refused when that is the policy" {
+  seen
+  manifest 1 590080
+  local more='{ "id": "U-2", "product": 65535, "builds": "590080..590081", "mode": "audit", "reason": "bad" }'
+  more+=', { "id": "U-3", "product": 1, "builds": "5", "mode": "enforce", "reason": "bad", "not_before": "2026-12-05T00:00:00Z" }'
+  sed -i "s/\"bad\" } \]/\"bad\", \"not_before\": \"2026-12-01T00:00:00Z\" }, $more ]/" m.json
+  ORIGIN_DIR=$PWD origin_sign m.json a
+  xb_status 0 sync --from m.json --dry-run
+  grep -q "warning: guest 'web' would lose its driver from 2026-12-01T00:00:00Z on: .* entry 'U-1'$" got.err
+  grep -q "warning: guest 'old' would lose its driver from 2026-12-05T00:00:00Z on: .* entry 'U-3'$" got.err
+  grep -q "guest 'db' would have been blocked (audit only): .* entry 'U-2'$" got.err
+  run_json 0 sync --from m.json --dry-run
+  [ "$(json '[.impact.guests[] | [.guest, .effect, .from]] | sort')" = \
+    '[["db","audited",null],["old","loses","2026-12-05T00:00:00Z"],["web","loses","2026-12-01T00:00:00Z"]]' ]
+  refuse
+  xb_status 65 sync --from m.json
+  xb_status 65 sync --from m.json --accept-impact U-1
+  grep -q "IMPACT: guest 'old' would lose its driver to entry 'U-3'" got.err
+  xb_status 0 sync --from m.json --accept-impact U-1 --accept-impact U-3
+  XB_NOW='2026-12-06 00:00:00' xb_status 0 apply
+  [ "$(xenstore-read "$root/experimental/590080")" = xb1:U-1 ]
+}
+
 @test "bad arguments" {
   xb_status 64 apply --accept-impact=
   xb_status 64 sync --accept-impact

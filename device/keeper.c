@@ -151,6 +151,16 @@ static int tell_domain(struct keeper *k, uint16_t domid, struct err *err)
 	return 0;
 }
 
+static int has_name(struct keeper *k, uint16_t domid, bool *ret, struct err *err)
+{
+	CLEANUP(free) char *name = NULL;
+	int r = read_domain_text(k, "/local/domain/#/name", domid, &name, err);
+
+	if (r == 0)
+		*ret = *name != '\0';
+	return r;
+}
+
 /* Domains that are no more have no name to watch. */
 static int forget_names(struct keeper *k, char *const *names, size_t n, struct err *err)
 {
@@ -340,11 +350,15 @@ static int take_events(struct keeper *k, struct err *err)
 	while ((r = store_event(k->store, &path, err)) > 0) {
 		CLEANUP(free) char *mine = path;
 		uint16_t domid;
+		bool there;
 
 		if (mine[0] == '@') {
 			k->domains_due = true;
 		} else if (domid_of(mine, &domid)) {
-			r = tell_domain(k, domid, err);
+			/* One that has lost its name is on its way out: the list of domains tells. */
+			r = has_name(k, domid, &there, err);
+			if (r == 0 && there)
+				r = tell_domain(k, domid, err);
 		} else if (mirror_changed(k->mirror, mine)) {
 			int64_t at = now_ms() + SETTLE_MS;
 

@@ -378,9 +378,7 @@ static void reading_locks_nobody_out(void **state)
 static void packed_by_others(void **state)
 {
 	static const char *const packers[] = { "xz", "bzip2", "zstd", "lz4" };
-	static const char *const starts[] = { "\xfd"
-					      "7zXZ",
-					      "BZh91AY&SY", "\x28\xb5\x2f\xfd",
+	static const char *const starts[] = { "\xfd\x37zXZ", "BZh91AY&SY", "\x28\xb5\x2f\xfd",
 					      "\x04\x22\x4d\x18" };
 	CLEANUP(db_close) struct db *db = registry_open(*state);
 	struct warnings w = { .n = 0 };
